@@ -1,0 +1,1 @@
+"""Settings and secrets, saved in Prefect or read from the environment."""

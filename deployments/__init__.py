@@ -1,0 +1,1 @@
+"""What puts flows somewhere: the `personalize` command, the demo, the services."""

@@ -1,0 +1,1 @@
+"""The library: everything that needs neither Prefect nor a server."""

@@ -1,0 +1,1 @@
+"""What flows are made of: one side effect each, retryable, safe to repeat."""
