@@ -24,12 +24,12 @@ from personalization.errors import (
     shortened,
 )
 
-# Gives a boto3 client for a service name.  Passed in everywhere, so that nothing here knows of credentials.
+# Gives a boto3 client for a service name.  Passed in, so that nothing here knows of credentials.
 Clients = Callable[[str], Any]
 
 # Codes that say "later", not "no".  LimitExceeded and ResourceInUse are Personalize's own:
 # the first also means "too many pending resources", the second "the parent is not ACTIVE yet".
-# Source: botocore retries/standard.py (throttling and transient codes); botocore, personalize 2018-05-22.
+# Source: botocore retries/standard.py (throttling, transient); botocore, personalize 2018-05-22.
 LATER = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -83,8 +83,8 @@ def translated(error: ClientError | BotoCoreError, doing: str) -> PersonalizeFlo
         return RetryableError(text) if code in LATER or status >= 500 else FatalError(text)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return FatalError(
-            f"{doing} failed: no usable AWS credentials were found; set AWS_PROFILE, a role or a saved "
-            "AwsCredentials block, or start the local AWS with `personalize local`"
+            f"{doing} failed: no usable AWS credentials were found; set AWS_PROFILE, use a role or "
+            "a saved AwsCredentials block, or start the local AWS with `personalize local`"
         )
     if isinstance(error, ParamValidationError):
         return ConfigError(f"{doing} failed: {shortened(error)}")
@@ -111,7 +111,7 @@ class S3Path:
 
     @classmethod
     def parse(cls, uri: str) -> S3Path:
-        """Return the path that `s3://bucket/key` names.  The key is taken as it is, not URL-decoded."""
+        """Return the path that `s3://bucket/key` names.  The key is not URL-decoded."""
         scheme, separator, rest = uri.partition("://")
         bucket, _, key = rest.partition("/")
         if scheme != "s3" or not separator or not bucket:

@@ -1,6 +1,7 @@
 """Column names.  They live here and nowhere else.
 
-AWS's spelling (`USER_ID`) is for files that Personalize or Pinpoint reads; ours (`user_id`) is for frames of our own.
+AWS's spelling (`USER_ID`) is for files that Personalize or Pinpoint reads; ours (`user_id`) is for
+frames of our own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ AWS_EVENT_TYPE: Final = "EVENT_TYPE"
 AWS_EVENT_VALUE: Final = "EVENT_VALUE"
 AWS_CREATION_TIMESTAMP: Final = "CREATION_TIMESTAMP"
 
-# Pinpoint's endpoint files.  Source: Pinpoint user guide, "Importing segments" (supported attributes).
+# Pinpoint's endpoint files.  Source: Pinpoint user guide, "Importing segments".
 PINPOINT_USER_ID: Final = "User.UserId"
 PINPOINT_ENDPOINT_ID: Final = "Id"
 PINPOINT_CHANNEL: Final = "ChannelType"

@@ -16,7 +16,7 @@ from typing import Literal
 class Finding:
     """One thing wrong, or doubtful, in something a person wrote.
 
-    where    the path inside the file (`solutions[2].serviceConfig.name`), or the column, or the query
+    where    the path inside the file (`solutions[2].serviceConfig.name`), the column or the query
     problem  what was found, with the value
     allowed  what is allowed, or how to repair it
     source   the file or S3 URI it stands in, when that is not obvious from the context

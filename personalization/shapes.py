@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel, Shape
@@ -85,7 +85,8 @@ def input_shape(service: str, operation: str) -> Shape:
 def violations(shape: Shape, value: Any, path: str = "") -> Iterator[Violation]:
     """Yield all that breaks `shape` in `value`, in the model's order.
 
-    Timestamps may be numbers, datetimes or ISO strings.  Patterns that are not valid in Python are passed over.
+    Timestamps may be numbers, datetimes or ISO strings.  A pattern that Python cannot read is
+    passed over.
     """
     checker = {"structure": _structure, "list": _list, "map": _map}.get(shape.type_name, _scalar)
     yield from checker(shape, value, path)
@@ -140,7 +141,7 @@ _SCALARS: dict[str, tuple[str, tuple[type, ...]]] = {
 
 
 def _scalar(shape: Any, value: Any, path: str) -> Iterator[Violation]:
-    name, types = _SCALARS[shape.type_name]
+    name, types = cast("tuple[str, Any]", _SCALARS[shape.type_name])
     is_bool = isinstance(value, bool)
     if not isinstance(value, types) or (is_bool and shape.type_name != "boolean"):
         yield Violation(path, "type", value, name, shape.name)
