@@ -24,6 +24,7 @@ from werkzeug.wrappers import Request, Response
 from personalization.aws import Clients
 from personalization.local.pace import Pace
 from personalization.local.routing import Scope
+from personalization.local.s3_reads import LargeReads
 from personalization.local.services import SERVICES
 from personalization.local.wire import REGION, Service
 
@@ -119,6 +120,7 @@ class Dispatcher:
         for service in services:
             self._ours.setdefault(service.signing_name, []).append(service)
         self._moto: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+        self._s3 = LargeReads(self._moto)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/health":
@@ -133,7 +135,9 @@ class Dispatcher:
             if found := service.finds(request):
                 return self._moto if found[0] in service.elsewhere else service
         # One signing name, several services: the first tells the caller that it knows no such call.
-        return candidates[0] if candidates else self._moto
+        if candidates:
+            return candidates[0]
+        return self._s3 if scope is None or scope.service == "s3" else self._moto
 
 
 class _Moto:
