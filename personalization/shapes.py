@@ -8,7 +8,9 @@ the parameter file (before anything is called) and the local AWS (as the service
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -85,8 +87,7 @@ def input_shape(service: str, operation: str) -> Shape:
 def violations(shape: Shape, value: Any, path: str = "") -> Iterator[Violation]:
     """Yield all that breaks `shape` in `value`, in the model's order.
 
-    Timestamps may be numbers, datetimes or ISO strings.  A pattern that Python cannot read is
-    passed over.
+    Timestamps may be numbers, datetimes or ISO strings.  A member that is null counts as missing.
     """
     checker = {"structure": _structure, "list": _list, "map": _map}.get(shape.type_name, _scalar)
     yield from checker(shape, value, path)
@@ -143,7 +144,8 @@ _SCALARS: dict[str, tuple[str, tuple[type, ...]]] = {
 def _scalar(shape: Any, value: Any, path: str) -> Iterator[Violation]:
     name, types = cast("tuple[str, Any]", _SCALARS[shape.type_name])
     is_bool = isinstance(value, bool)
-    if not isinstance(value, types) or (is_bool and shape.type_name != "boolean"):
+    fits = isinstance(value, types) and is_bool == (shape.type_name == "boolean")
+    if not fits or (isinstance(value, float) and not math.isfinite(value)):
         yield Violation(path, "type", value, name, shape.name)
         return
     if shape.type_name in ("string", "character"):
@@ -155,26 +157,56 @@ def _scalar(shape: Any, value: Any, path: str) -> Iterator[Violation]:
 
 def _text(shape: Any, value: str, path: str) -> Iterator[Violation]:
     pattern = _compiled(shape.metadata.get("pattern", ""))
-    if pattern and not pattern.fullmatch(value):
+    # Some patterns (`.*:.*:.+`) take time that grows with the cube of the length.
+    readable = len(value) <= _LONGEST_TO_MATCH
+    if pattern and readable and not pattern.fullmatch(_folded(value)):
         yield Violation(path, "pattern", value, shape.metadata["pattern"], shape.name)
     if shape.enum and value not in shape.enum:
         yield Violation(path, "enum", value, tuple(shape.enum), shape.name)
 
 
 def _bounds(shape: Any, value: Any, size: float, path: str) -> Iterator[Violation]:
+    widest = _INTEGERS.get(shape.type_name)
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    low = -widest - 1 if low is None and widest else low
+    high = widest if high is None else high
     if low is not None and size < low:
         yield Violation(path, "min", value, low, shape.name)
     if high is not None and size > high:
         yield Violation(path, "max", value, high, shape.name)
 
 
+_LONGEST_TO_MATCH = 3000
+# Source: Smithy specification, "Simple types": integer is 32 bits, long 64, both signed.
+_INTEGERS = {"integer": 2**31 - 1, "long": 2**63 - 1}
+# The models' patterns are Java's.  Python's `re` lacks \p{…}, so letters, digits and spaces beyond
+# ASCII are folded into one private character each, and the classes name that character.
+_FOLDED = {"L": "\ue000", "N": "\ue001", "Z": "\ue002"}
+_CLASSES = {"L": "a-zA-Z\ue000", "N": "0-9\ue001", "Z": " \ue002", "ASCII": r"\x00-\x7f"}
+_CLASS = re.compile(r"\\p\{(L|N|Z|ASCII)\}")
+
+
 @lru_cache(maxsize=512)
 def _compiled(pattern: str) -> re.Pattern[str] | None:
-    try:
-        return re.compile(pattern) if pattern else None
-    except re.error:  # a Java pattern that Python cannot read
+    if not pattern:
         return None
+    # A class inside brackets joins them; one outside gets brackets of its own.
+    bracketed = re.sub(
+        r"\[(?:[^\]\\]|\\.)*\]",
+        lambda found: _CLASS.sub(lambda name: _CLASSES[name[1]], found[0]),
+        pattern,
+    )
+    python = _CLASS.sub(lambda name: f"[{_CLASSES[name[1]]}]", bracketed)
+    return re.compile(python, re.ASCII)  # as in Java, \d and \w mean ASCII
+
+
+def _folded(value: str) -> str:
+    if value.isascii():
+        return value
+    return "".join(
+        char if char.isascii() else _FOLDED.get(unicodedata.category(char)[0], char)
+        for char in value
+    )
 
 
 def _join(path: str, name: str) -> str:
