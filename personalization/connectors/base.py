@@ -1,0 +1,152 @@
+"""What a destination is: its settings, what it takes, and how an audience gets there.
+
+A connector states facts (kind, settings, what it takes, limits) and makes single calls.  Waiting,
+retries, pacing, thresholds, accounting and logging of progress are the business of its callers and
+the same for every destination.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from personalization.aws import Clients, S3Path
+
+Takes = Literal["audience", "attributes"]
+Addresses = Literal["user", "endpoint"]
+State = Literal["running", "succeeded", "partly", "failed"]
+
+# As many single failures as a progress carries; destinations report no more either.
+# Source: botocore, pinpoint 2016-12-01, shape `ImportJobResponse` ("the first 100 entries").
+MAX_FAILURES = 100
+
+
+class ConnectorConfig(BaseModel):
+    """Settings of one destination.  A subclass fixes `kind` to the name it is registered under."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+C = TypeVar("C", bound=ConnectorConfig)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a destination accepts at once; None where it states no limit.
+
+    max_bytes  of one file (audiences) or one request body (attributes)
+    """
+
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Audience:
+    """Who is to be reached, as a file.
+
+    name      the logical audience, the same at every run; the destination's segment is named for it
+    location  a CSV object: header `Id`, one id a row, of the kind the connector `addresses`
+    count     rows below the header
+    lineage   where it came from: job and solution version ARNs, expression, counts
+    """
+
+    name: str
+    location: S3Path
+    count: int
+    lineage: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ImportTicket:
+    """An import that was started, or found started.  All that `look` needs, in any process.
+
+    job      the destination's id of the import
+    segment  name of the one segment of this logical audience; empty if none is defined
+    version  which file it was: a digest of the location and its version or ETag
+    found    the same file had been started before, so nothing was started now
+    """
+
+    destination: str
+    job: str
+    segment: str
+    version: str
+    audience: Audience
+    found: bool = False
+
+
+@dataclass(frozen=True)
+class ImportProgress:
+    """How far an import is.
+
+    state     "partly": finished, but some rows were rejected; "failed": finished with nothing
+    accepted  rows the destination took; 0 until it says
+    rejected  rows it did not take
+    failures  what it said about them, at most MAX_FAILURES
+    segment   what the destination's own calls take: a name (Customer Profiles) or id (Pinpoint)
+    status    the destination's word for the state
+    """
+
+    state: State
+    accepted: int
+    rejected: int
+    failures: tuple[str, ...]
+    segment: str
+    status: str
+
+    @property
+    def done(self) -> bool:
+        """No later look will say something else."""
+        return self.state != "running"
+
+
+class Connector(ABC, Generic[C]):
+    """A place that audiences or attributes are delivered to.
+
+    What it takes, it says in `takes` and by its other base: `TakesAudiences` for "audience".
+    """
+
+    kind: ClassVar[str]
+    config_class: ClassVar[type[ConnectorConfig]]
+    takes: ClassVar[frozenset[Takes]]
+    limits: ClassVar[Limits]
+
+    def __init__(self, config: C, clients: Clients) -> None:
+        self.config = config
+        self.clients = clients
+
+    @abstractmethod
+    def check(self) -> None:
+        """Prove that the settings work, without changing anything.
+
+        Raises FatalError that says what refused, RetryableError if it may pass.
+        """
+
+
+class TakesAudiences(ABC):
+    """The half of a connector that imports audience files by a job of the destination."""
+
+    addresses: ClassVar[Addresses]
+
+    @abstractmethod
+    def start_import(self, audience: Audience) -> ImportTicket:
+        """Start importing the audience's file, or find the import of this very file.
+
+        Safe to repeat: the same file (location and version or ETag) is paid for once, unless its
+        import failed.  Another file of the same logical audience replaces who is in the segment.
+        An old file is not imported again; to go back to it, write it to a new location.
+        """
+
+    @abstractmethod
+    def look(self, ticket: ImportTicket) -> ImportProgress:
+        """Return how far the import is.  Safe to repeat, and from another process."""
+
+
+def outcome(accepted: int, rejected: int) -> State:
+    """Return the state of an import that ran to its end."""
+    if not rejected:
+        return "succeeded"
+    return "partly" if accepted else "failed"

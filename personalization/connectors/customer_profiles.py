@@ -1,0 +1,224 @@
+"""Audiences as segments of Amazon Connect Customer Profiles.
+
+What the service's model says, and what had to be chosen (botocore, customer-profiles 2020-08-15;
+Connect administrator guide, "Create segments from imported files", "Data expiration"):
+
+- An upload job creates or updates profiles from a CSV; `UniqueKey` says by which column.  It has
+  no segment: no operation and no member ties an upload job to a segment definition.  A segment
+  definition is a condition on profiles, evaluated by the service whenever it is used.
+- So each row carries a mark: the profile attribute named for the segment gets the version of the
+  audience's file, and the segment is "that attribute has this value".  People who left the
+  audience keep an older mark and so are no longer in the segment; nobody is read or cleared.
+- There is no UpdateSegmentDefinition.  When an import has ended well, and not before, the segment
+  of that name is deleted and created anew with the new mark; the name and ARN stay the same.  Until
+  then the segment keeps the people it had.  A definition that we did not make is never touched.
+- `DisplayName` of an upload job is "unique", so it is the segment's name and the file's version
+  (and the attempt, after a failed one); that is also how an import is found again.
+- Rows whose id matches no profile create one: that is what the service does.  Profiles that an
+  import created or touched expire; the longer of two expiries wins.
+- The job reports how many records failed, never which.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import httpx
+from botocore.exceptions import ClientError
+from pydantic import Field
+
+from personalization.aws import Clients, aws_errors, error_code
+from personalization.connectors import profiles_upload
+from personalization.connectors.audience_file import AudienceFile, importable, within
+from personalization.connectors.base import (
+    Addresses,
+    Audience,
+    Connector,
+    ConnectorConfig,
+    ImportProgress,
+    ImportTicket,
+    Limits,
+    State,
+    Takes,
+    TakesAudiences,
+    outcome,
+)
+from personalization.connectors.naming import segment_name
+from personalization.connectors.profiles_segment import Mark, SegmentPointer
+from personalization.connectors.registry import register
+
+logger = logging.getLogger(__name__)
+
+SERVICE = "customer-profiles"
+MARK_COLUMN = "Audience"
+# States of `UploadJobStatus`.
+_RUNNING = ("CREATED", "IN_PROGRESS")
+_FRUITLESS = ("FAILED", "STOPPED")
+
+
+class CustomerProfilesConfig(ConnectorConfig):
+    """Which domain, and by what a user of ours is recognised in it."""
+
+    kind: Literal["customer_profiles"] = "customer_profiles"
+    domain: str = Field(
+        pattern=r"^[a-zA-Z0-9_-]{1,64}$", description="Name of the Customer Profiles domain."
+    )
+    profile_field: str = Field(
+        "AccountNumber",
+        pattern=r"^(AccountNumber|EmailAddress|PhoneNumber|Attributes\.[a-zA-Z0-9_-]{1,53})$",
+        description="The profile's field that holds our user id, such as `Attributes.userId`.",
+    )
+    data_expiry_days: int = Field(
+        90,
+        ge=1,
+        le=1098,
+        description="Days until a profile that no later import touches expires.",
+    )
+
+
+@register
+class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences):
+    """One upload job an audience file, one segment definition a logical audience."""
+
+    kind: ClassVar[str] = "customer_profiles"
+    config_class: ClassVar[type[ConnectorConfig]] = CustomerProfilesConfig
+    takes: ClassVar[frozenset[Takes]] = frozenset({"audience"})
+    addresses: ClassVar[Addresses] = "user"
+    # Source: Connect administrator guide, "Create segments from imported files": under 1 GB.
+    limits: ClassVar[Limits] = Limits(max_bytes=1_000_000_000 - 1)
+
+    def __init__(
+        self,
+        config: CustomerProfilesConfig,
+        clients: Clients,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(config, clients)
+        self._profiles = clients(SERVICE)
+        self._s3 = clients("s3")
+        self._transport = transport
+        self._segments = SegmentPointer(self._profiles, config.domain)
+
+    def check(self) -> None:
+        """Read the domain, and one upload job and one segment definition of it."""
+        domain = self.config.domain
+        with aws_errors(f"checking Customer Profiles domain {domain!r}"):
+            self._profiles.get_domain(DomainName=domain)
+            self._profiles.list_upload_jobs(DomainName=domain, MaxResults=1)
+            self._profiles.list_segment_definitions(DomainName=domain, MaxResults=1)
+
+    def start_import(self, audience: Audience) -> ImportTicket:
+        file = importable(audience, self._s3, self.kind, self.limits)
+        segment = segment_name(audience.name)
+        title = f"{segment}.{file.version}"
+        with aws_errors(f"importing {audience.name!r} into domain {self.config.domain!r}"):
+            attempts = self._attempts(title)
+            job = next((each for each in attempts if each["Status"] not in _FRUITLESS), None)
+            if job is None:
+                job_id = self._create(title, segment, len(attempts) + 1)
+            else:
+                job_id = job["JobId"]
+            if found := job is not None and job["Status"] != "CREATED":
+                logger.info("upload job %s has %s already", job_id, audience.location)
+            else:
+                self._feed(job_id, file)
+        return ImportTicket(self.kind, job_id, segment, file.version, audience, found)
+
+    def look(self, ticket: ImportTicket) -> ImportProgress:
+        """Return how far the upload job is.  Once it ended well, points the segment at it."""
+        doing = f"following upload job {ticket.job} of domain {self.config.domain!r}"
+        with aws_errors(doing):
+            job = self._profiles.get_upload_job(DomainName=self.config.domain, JobId=ticket.job)
+        status = job["Status"]
+        summary: Mapping[str, int] = job.get("ResultsSummary", {})
+        accepted = summary.get("UpdatedRecords", 0) + summary.get("CreatedRecords", 0)
+        rejected = summary.get("FailedRecords", 0)
+        state: State = "running" if status in _RUNNING else outcome(accepted, rejected)
+        if status in _FRUITLESS:
+            state = "failed"
+        if state in ("succeeded", "partly"):
+            mark = Mark(ticket.version, ticket.job, _seconds(job["CreatedAt"]))
+            self._segments.point(ticket.segment, ticket.audience, mark)
+        failures = _failures(status, job.get("StatusReason", ""), rejected)
+        return ImportProgress(state, accepted, rejected, failures, ticket.segment, status)
+
+    def _attempts(self, title: str) -> list[dict[str, Any]]:
+        """Return the upload jobs that were made for this version of the file."""
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {}
+        while True:
+            answer = self._profiles.list_upload_jobs(
+                DomainName=self.config.domain, MaxResults=500, **page
+            )
+            found += (
+                each
+                for each in answer.get("Items", [])
+                if each["DisplayName"] == title or each["DisplayName"].startswith(f"{title}.")
+            )
+            if "NextToken" not in answer:
+                return found
+            page = {"NextToken": answer["NextToken"]}
+
+    def _create(self, title: str, segment: str, attempt: int) -> str:
+        identity = self.config.profile_field
+        # The id's column is named like the field it goes to: whether `UniqueKey` means the column
+        # or the field, which the model leaves open, it says the same.
+        fields = {
+            identity: _field(identity, identity),
+            MARK_COLUMN: _field(MARK_COLUMN, f"Attributes.{segment}"),
+        }
+        job: str = self._profiles.create_upload_job(
+            DomainName=self.config.domain,
+            DisplayName=title if attempt == 1 else f"{title}.{attempt}",
+            Fields=fields,
+            UniqueKey=identity,
+            DataExpiry=self.config.data_expiry_days,
+        )["JobId"]
+        return job
+
+    def _feed(self, job: str, file: AudienceFile) -> None:
+        """Upload the file and start the job.  Safe to repeat until the job has started."""
+        here = {"DomainName": self.config.domain, "JobId": job}
+        with profiles_upload.marked(
+            file,
+            self._s3,
+            id_column=self.config.profile_field,
+            mark_column=MARK_COLUMN,
+            mark=file.version,
+        ) as body:
+            within(body.seek(0, 2), file.location, self.kind, self.limits)
+            path = self._profiles.get_upload_job_path(**here)
+            profiles_upload.put(path["Url"], path.get("ClientToken"), body, self._transport)
+        try:
+            self._profiles.start_upload_job(**here)
+        except ClientError as error:
+            # A repeat may find that the first try had started the job after all.
+            refused = error_code(error) == "BadRequestException"
+            if not refused or self._profiles.get_upload_job(**here)["Status"] == "CREATED":
+                raise
+        logger.info("upload job %s started with %s", job, file.location)
+
+
+def _field(column: str, target: str) -> dict[str, str]:
+    kinds = {"EmailAddress": "EMAIL_ADDRESS", "PhoneNumber": "PHONE_NUMBER"}
+    return {
+        "Source": f"_source.{column}",
+        "Target": f"_profile.{target}",
+        "ContentType": kinds.get(target, "STRING"),
+    }
+
+
+def _failures(status: str, reason: str, rejected: int) -> tuple[str, ...]:
+    said = []
+    if reason or status in _FRUITLESS:
+        said.append(f"{status}: {reason}" if reason else status)
+    if rejected:
+        said.append(f"{rejected} records failed; Customer Profiles does not say which")
+    return tuple(said)
+
+
+def _seconds(moment: dt.datetime) -> float:
+    return moment.timestamp()
