@@ -8,14 +8,16 @@ from __future__ import annotations
 from personalization.local.engine.base import (
     Model,
     Ranked,
-    Recipe,
     Recommender,
     RelatedItems,
     Segmenter,
     TrainingData,
 )
+from personalization.local.engine.catalogue import RECIPES
+from personalization.local.engine.recipe import Recipe
 
 __all__ = [
+    "RECIPES",
     "Model",
     "Ranked",
     "Recipe",

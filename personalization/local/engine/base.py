@@ -1,11 +1,10 @@
-"""What every recipe is made of: the data it learns from, the models it makes, their answers."""
+"""What goes into a recipe and what comes out: data, models, and their answers."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import polars as pl
 
@@ -70,36 +69,3 @@ class RelatedItems(ABC):
 
 
 Model = Segmenter | Recommender | RelatedItems
-
-
-class Recipe(ABC):
-    """A way to learn.
-
-    A subclass states its names and how to fit.  The same data, hyper-parameters and seed give the
-    same model, whatever the order of rows.
-    """
-
-    name: ClassVar[str]
-    recipe_type: ClassVar[str]
-    gives_scores: ClassVar[bool] = False
-    # Accepted names.  Those of Personalize's own networks are accepted and have no effect here.
-    hyperparameters: ClassVar[frozenset[str]] = frozenset()
-
-    @abstractmethod
-    def fit(
-        self, data: TrainingData, hyperparameters: Mapping[str, str] | None = None, seed: int = 0
-    ) -> Model:
-        """Learn from all of `data`.
-
-        Raises FatalError with Personalize's own failureReason where the data is too small, and
-        ConfigError for hyper-parameters it does not know.
-        """
-
-    @abstractmethod
-    def metrics(
-        self, data: TrainingData, hyperparameters: Mapping[str, str] | None = None, seed: int = 0
-    ) -> dict[str, float]:
-        """Learn from a part of `data` and measure on the rest, as Personalize does.
-
-        The keys are those of GetSolutionMetrics.  Raises as `fit` does.
-        """
