@@ -59,9 +59,13 @@ class LocalAws:
         self._making_clients = threading.Lock()
         self._services = [make(self.clients, pace or Pace()) for make in mount]
         application = Dispatcher(self._services)
-        self._server = _Server(host, port, application, handler=_RequestHandler)
-        self._server.daemon_threads = True
-        self.endpoint_url = f"http://{host}:{self._server.server_port}"
+        with socket.create_server(
+            (host, port), backlog=128
+        ) as listening:  # OSError if the port is taken
+            self._server = _Server(
+                host, port, application, handler=_RequestHandler, fd=listening.fileno()
+            )
+        self.endpoint_url = f"http://{host}:{self._server.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws")
         self._thread.daemon = True
         self._closed = False
@@ -162,6 +166,8 @@ class _Moto:
 
 class _Server(ThreadedWSGIServer):
     """A thread per connection; remembers the open ones, because clients keep theirs alive."""
+
+    daemon_threads = True
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         self._open: set[socket.socket] = set()

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from personalization.aws import Clients
+from personalization.local import pinpoint, profiles
 from personalization.local.pace import Pace
+from personalization.local.personalize import service as personalize
 from personalization.local.wire import Service
 
-SERVICES: tuple[Callable[[Clients, Pace], Service], ...] = ()
+SERVICES: tuple[Callable[[Clients, Pace], Service], ...] = (
+    personalize.control_plane,
+    personalize.runtime,
+    personalize.events,
+    pinpoint.service,
+    profiles.service,
+)
