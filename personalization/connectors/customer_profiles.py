@@ -22,9 +22,11 @@ Connect administrator guide, "Create segments from imported files", "Data expira
 from __future__ import annotations
 
 import datetime as dt
+import io
 import logging
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, ClassVar, Literal
 
 import httpx
 from botocore.exceptions import ClientError
@@ -117,15 +119,16 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences):
         with aws_errors(f"importing {audience.name!r} into domain {self.config.domain!r}"):
             attempts = self._attempts(title)
             job = next((each for each in attempts if each["Status"] not in _FRUITLESS), None)
-            if job is None:
-                job_id = self._create(title, segment, len(attempts) + 1)
-            else:
-                job_id = job["JobId"]
-            if found := job is not None and job["Status"] != "CREATED":
-                logger.info("upload job %s has %s already", job_id, audience.location)
-            else:
-                self._feed(job_id, file)
-        return ImportTicket(self.kind, job_id, segment, file.version, audience, found)
+            if job is not None and job["Status"] != "CREATED":
+                logger.info("upload job %s has %s already", job["JobId"], audience.location)
+                return ImportTicket(
+                    self.kind, job["JobId"], segment, file.version, audience, found=True
+                )
+            with self._marked(file) as body:
+                job_id = job["JobId"] if job else self._create(title, segment, len(attempts) + 1)
+                self._feed(job_id, body)
+            logger.info("upload job %s started with %s", job_id, audience.location)
+        return ImportTicket(self.kind, job_id, segment, file.version, audience)
 
     def look(self, ticket: ImportTicket) -> ImportProgress:
         """Return how far the upload job is.  Once it ended well, points the segment at it."""
@@ -179,9 +182,8 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences):
         )["JobId"]
         return job
 
-    def _feed(self, job: str, file: AudienceFile) -> None:
-        """Upload the file and start the job.  Safe to repeat until the job has started."""
-        here = {"DomainName": self.config.domain, "JobId": job}
+    @contextmanager
+    def _marked(self, file: AudienceFile) -> Iterator[IO[bytes]]:
         with profiles_upload.marked(
             file,
             self._s3,
@@ -189,9 +191,14 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences):
             mark_column=MARK_COLUMN,
             mark=file.version,
         ) as body:
-            within(body.seek(0, 2), file.location, self.kind, self.limits)
-            path = self._profiles.get_upload_job_path(**here)
-            profiles_upload.put(path["Url"], path.get("ClientToken"), body, self._transport)
+            within(body.seek(0, io.SEEK_END), file.location, self.kind, self.limits)
+            yield body
+
+    def _feed(self, job: str, body: IO[bytes]) -> None:
+        """Upload the file and start the job.  Safe to repeat until the job has started."""
+        here = {"DomainName": self.config.domain, "JobId": job}
+        path = self._profiles.get_upload_job_path(**here)
+        profiles_upload.put(path["Url"], path.get("ClientToken"), body, self._transport)
         try:
             self._profiles.start_upload_job(**here)
         except ClientError as error:
@@ -199,7 +206,6 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences):
             refused = error_code(error) == "BadRequestException"
             if not refused or self._profiles.get_upload_job(**here)["Status"] == "CREATED":
                 raise
-        logger.info("upload job %s started with %s", job, file.location)
 
 
 def _field(column: str, target: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -105,7 +106,8 @@ class Uploads:
         job = self._created(job_id)
         with self._lock:  # two callers may need the bucket at once
             self._clients("s3").create_bucket(Bucket=BUCKET)
-        url = self._signing_client().generate_presigned_url(
+        signing = _signing_client(self._clients("s3").meta.endpoint_url)
+        url = signing.generate_presigned_url(
             "put_object", Params=self._object(job), ExpiresIn=VALID_SECONDS
         )
         return {
@@ -172,17 +174,6 @@ class Uploads:
         encryption = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": job.key}
         return {"Bucket": BUCKET, "Key": key, **encryption}
 
-    def _signing_client(self) -> Any:
-        # Signature version 4, so that the key is a header to be sent and no part of the URL.
-        return boto3.session.Session().client(
-            "s3",
-            region_name="us-east-1",
-            endpoint_url=self._clients("s3").meta.endpoint_url,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-        )
-
     def _run(self, job: UploadJob) -> tuple[str, ...]:
         counts = {"UpdatedRecords": 0, "CreatedRecords": 0, "FailedRecords": 0}
         try:
@@ -230,6 +221,19 @@ class Uploads:
             return "UpdatedRecords"
         known[values[unique]] = self._profiles.create(fields)
         return "CreatedRecords"
+
+
+@lru_cache(maxsize=1)
+def _signing_client(endpoint_url: str) -> Any:
+    # Signature version 4, so that the key is a header to be sent and no part of the URL.
+    return boto3.session.Session().client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url=endpoint_url,
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )
 
 
 def _batches(
