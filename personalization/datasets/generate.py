@@ -20,7 +20,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -169,9 +168,7 @@ def generate(
         endpoints=endpoints,
         first_s=first_s,
         last_s=last_s,
-        base_rates=MappingProxyType(
-            dict(zip(GENRE_NAMES, (rate_sum / users).tolist(), strict=True))
-        ),
+        base_rates=dict(zip(GENRE_NAMES, (rate_sum / users).tolist(), strict=True)),
         short=interactions - made,
     )
 
