@@ -1,0 +1,40 @@
+"""boto3 clients: from a saved AwsCredentials block, or as boto3 finds credentials itself."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache, partial
+from typing import Any, cast
+
+import boto3
+from botocore.config import Config
+from prefect_aws import AwsCredentials
+
+from blocks.settings import settings
+from personalization.aws import Clients, aws_errors
+
+# Describe and List calls are cheap but throttled: botocore slows itself down.
+_CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, max_pool_connections=32)
+
+
+def clients(block: str | None = None) -> Clients:
+    """Return what makes a client of a service name.
+
+    block  name of a saved AwsCredentials block; else the one in the settings; else boto3's chain
+    """
+    # boto3's chain starts in the environment, so a client is good for one environment.
+    surroundings = tuple(sorted(it for it in os.environ.items() if it[0].startswith("AWS_")))
+    return partial(_client, surroundings, block or settings().credentials)
+
+
+@lru_cache(maxsize=64)
+def _client(_surroundings: tuple[tuple[str, str], ...], block: str | None, service: str) -> Any:
+    with aws_errors(f"making a client for {service}"):
+        if block is None:
+            return boto3.Session().client(service, config=_CONFIG)
+        credentials = cast("AwsCredentials", AwsCredentials.load(block))
+        return credentials.get_boto3_session().client(
+            service,
+            endpoint_url=credentials.aws_client_parameters.endpoint_url,
+            config=_CONFIG,
+        )

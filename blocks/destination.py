@@ -1,0 +1,38 @@
+"""A saved destination: which connector, and its settings."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from prefect.blocks.core import Block
+from prefect.types import SecretDict
+from pydantic import Field
+
+from personalization.aws import Clients
+from personalization.connectors import Connector, build
+
+
+class Destination(Block):
+    """Where audiences and recommendations go."""
+
+    _block_type_name: ClassVar[str] = "Personalization Destination"
+    _block_type_slug: ClassVar[str] = "personalization-destination"
+    _description: ClassVar[str] = "Where audiences and recommendations go."
+    _code_example: ClassVar[str] = """```python
+from blocks.destination import Destination
+
+settings = {"kind": "customer_profiles", "domain": "bingewatch"}
+Destination(settings=settings).save("customer-profiles")
+```"""
+
+    settings: dict[str, Any] = Field(
+        description="The connector's kind and its settings; the README lists them for each kind."
+    )
+    secrets: SecretDict = Field(
+        default_factory=lambda: SecretDict({}),
+        description="Settings that nobody may read: keys and tokens, by the connector's own names.",
+    )
+
+    def connector(self, clients: Clients) -> Connector[Any]:
+        """Return the connector, its settings checked; raises ConfigError if they are wrong."""
+        return build({**self.settings, **self.secrets.get_secret_value()}, clients)

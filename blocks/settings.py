@@ -1,0 +1,45 @@
+"""What a machine needs to know, from its environment.  Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from personalization.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """`PERSONALIZE_*` in the environment or `.env`; flow parameters and blocks go before them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PERSONALIZE_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    role_arn: str | None = Field(
+        None, description="IAM role that Personalize assumes to read and write the bucket."
+    )
+    credentials: str | None = Field(None, description="Name of a saved AwsCredentials block.")
+    work_dir: Path = Field(
+        Path(tempfile.gettempdir()) / "personalize-flows",
+        description="Where endpoint indexes are kept between runs.",
+    )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """Return the settings, read once a process."""
+    return Settings()
+
+
+def role_for(parameter: str | None) -> str:
+    """Return the role that Personalize is to assume: the flow's parameter, or the setting."""
+    if role := parameter or settings().role_arn:
+        return role
+    raise ConfigError(
+        "no IAM role for Personalize; pass role_arn, or set PERSONALIZE_ROLE_ARN to the ARN of a "
+        "role that personalize.amazonaws.com may assume"
+    )

@@ -1,0 +1,99 @@
+"""The command `personalize`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import boto3
+import typer
+
+from deployments.terminal import console, exit_status, show_findings
+from personalization.aws import S3Path, aws_errors
+from personalization.config import check as check_parameter_file
+from personalization.datasets import DATASETS, check, generate, locate
+from personalization.errors import ConfigError
+
+app = typer.Typer(
+    help="Amazon Personalize end to end, as Prefect flows.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+config = typer.Typer(help="The parameter file.", no_args_is_help=True)
+data = typer.Typer(help="The CSVs beside the parameter file.", no_args_is_help=True)
+app.add_typer(config, name="config")
+app.add_typer(data, name="data")
+
+FileOrUri = Annotated[str, typer.Argument(metavar="FILE|s3://…", help="The parameter file.")]
+
+
+def _read(place: str) -> bytes:
+    """Return the bytes of a file or an S3 object."""
+    if place.startswith("s3://"):
+        path = S3Path.parse(place)
+        with aws_errors(f"reading {place}"):
+            body: bytes = (
+                boto3.client("s3").get_object(Bucket=path.bucket, Key=path.key)["Body"].read()
+            )
+            return body
+    try:
+        return Path(place).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{place} cannot be read: {error.strerror}") from error
+
+
+@config.command("check")
+def config_check(file: FileOrUri) -> None:
+    """Say everything that is wrong in a parameter file; exit status 1 if anything is."""
+    with exit_status():
+        text = _read(file)
+        checked = check_parameter_file(text, file)
+    show_findings(checked.findings, text.decode("utf-8", "replace"))
+    if checked.file is None:
+        raise typer.Exit(1)
+
+
+@data.command("check")
+def data_check(file: FileOrUri) -> None:
+    """Check the CSVs beside a parameter file before an import costs anything."""
+    with exit_status():
+        checked = check_parameter_file(_read(file), file)
+        if checked.file is None:
+            raise ConfigError(f"{file} cannot be used", checked.findings)
+        s3 = boto3.client("s3") if file.startswith("s3://") else None
+        found = locate(S3Path.parse(file) if s3 else Path(file), s3)
+        declared = checked.file.datasets
+        schemas = {
+            dataset: entry.schema_.service_config["schema"]
+            for dataset in DATASETS
+            if declared and (entry := getattr(declared, dataset))
+        }
+        report = check({it: found[it] for it in schemas if it in found}, schemas, s3=s3)
+    show_findings(report.findings)
+    if any(finding.severity == "error" for finding in report.findings):
+        raise typer.Exit(1)
+
+
+@data.command("generate")
+def data_generate(
+    target: Annotated[Path, typer.Argument(help="Folder to write to.")],
+    users: Annotated[int, typer.Option(min=1)] = 600,
+    items: Annotated[int, typer.Option(min=1)] = 400,
+    interactions: Annotated[int, typer.Option(min=1)] = 60_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 1,
+) -> None:
+    """Generate a film service whose tastes are known: interactions, items, users, endpoints."""
+    with exit_status():
+        world = generate(target, users=users, items=items, interactions=interactions, seed=seed)
+    console.print(f"{world.interactions} interactions of {world.users} users in {target}")
+
+
+@app.command()
+def local(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes any free port.")] = 4566,
+) -> None:
+    """Serve the local AWS until Ctrl-C: set AWS_ENDPOINT_URL to what it prints."""
+    from personalization.local.__main__ import main  # moto takes a second to import
+
+    raise typer.Exit(main(["--host", host, "--port", str(port)]))

@@ -1,0 +1,110 @@
+"""The main job, with no AWS account: from CSVs in a bucket to a segment in a destination.
+
+Run it with `make demo`.  A film service, Bingewatch, wants to write to the people who will like
+action films.  Its data is generated, so the right answer is known, and what the model found is
+held against it.  Everything is real but the far end of boto3, which is the local AWS.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+
+from deployments.processes import LOCAL_CREDENTIALS, ROOT, local_aws, prefect_server
+from deployments.terminal import console
+
+FOLDER = ROOT / ".demo"
+SAMPLE = ROOT / "data" / "bingewatch"
+BUCKET = "bingewatch"
+
+
+class Stages:
+    """What is being done and how long each part took, drawn as it happens."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, float, str]] = []
+        self._open: tuple[str, float] | None = None
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[list[str]]:
+        """Time a part; what the block appends to the list is shown beside it."""
+        said: list[str] = []
+        began = time.monotonic()
+        self._open = (name, began)
+        yield said
+        self.rows.append((name, time.monotonic() - began, " ".join(said)))
+        self._open = None
+
+    def __rich__(self) -> RenderableType:
+        table = Table.grid(padding=(0, 2))
+        for name, seconds, said in self.rows:
+            table.add_row("[green]✔[/]", name, f"{seconds:5.1f} s", f"[dim]{said}[/]")
+        if self._open:
+            name, began = self._open
+            table.add_row(Spinner("dots"), f"[bold]{name}[/]", f"{time.monotonic() - began:5.1f} s")
+        return Group(table)
+
+
+def main() -> int:
+    """Run the demo; return an exit status."""
+    began = time.monotonic()
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    stages = Stages()
+    with ExitStack() as services:
+        live = services.enter_context(Live(stages, console=console, refresh_per_second=8))
+        aws = services.enter_context(local_aws(FOLDER))
+        prefect = services.enter_context(prefect_server(FOLDER))
+        with stages.stage("start the local AWS and a Prefect server") as said:
+            os.environ |= _surroundings(aws.address(), prefect.address())
+            said.append(f"{aws.address()}, {prefect.address()}")
+        # Prefect reads its settings when it is imported, so the story is told by a second module.
+        from deployments.demo_story import tell
+
+        results = tell(stages, SAMPLE, BUCKET, FOLDER)
+        live.stop()
+        results.show(console)
+        console.print(
+            f"\ntotal [bold]{time.monotonic() - began:.1f} s[/]; everything is in {FOLDER}"
+        )
+        if "--keep" in sys.argv:
+            _keep(aws.address(), prefect.address())
+    return 0
+
+
+def _surroundings(aws_url: str, prefect_url: str) -> dict[str, str]:
+    return {
+        **LOCAL_CREDENTIALS,
+        "AWS_ENDPOINT_URL": aws_url,
+        "PREFECT_API_URL": prefect_url,
+        "PREFECT_HOME": str(FOLDER / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_LOGGING_LEVEL": "ERROR",
+        "PERSONALIZE_ROLE_ARN": "arn:aws:iam::123456789012:role/PersonalizeRole",
+        "PERSONALIZE_WORK_DIR": str(FOLDER / "work"),
+    }
+
+
+def _keep(aws_url: str, prefect_url: str) -> None:
+    console.print(
+        f"\nPrefect's UI, with every run and artifact: {prefect_url.removesuffix('/api')}\n"
+        f"AWS_ENDPOINT_URL={aws_url} answers boto3 and the AWS CLI.  Ctrl-C ends both."
+    )
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("bye")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

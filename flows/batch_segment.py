@@ -1,0 +1,20 @@
+"""Find the users with an affinity for items or attributes: one batch segment job."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from personalization.parameters import BatchParameters
+from personalization.resources.kinds import BATCH_SEGMENT_JOB
+from tasks.batch import run_batch_job
+
+
+@flow(name="batch-segment", flow_run_name="batch-segment-{parameters.solution}")
+def batch_segment(parameters: BatchParameters) -> tuple[str, ...]:
+    """Return the S3 URIs of the `.out` files of the job.
+
+    Reads s3://{bucket}/batch/{group}/{solution}/job_config.json; Personalize writes beside it, to a
+    folder named for the job.  Safe to repeat: a job that was done with this input and this version
+    is found, not paid for again.
+    """
+    return run_batch_job(BATCH_SEGMENT_JOB, parameters)

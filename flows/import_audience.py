@@ -1,0 +1,24 @@
+"""Import one audience file into a destination."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from personalization.connectors import ImportProgress
+from personalization.parameters import ImportParameters
+from tasks.audiences import audience_from_file
+from tasks.imports import follow_imports, start_import
+
+
+@flow(name="import-audience", flow_run_name="import-audience-{parameters.destination}")
+def import_audience(parameters: ImportParameters) -> ImportProgress:
+    """Return how the import ended.
+
+    Reads the CSV and, if there is one, the lineage beside it; writes to the destination.  Safe to
+    repeat: the same file is imported once.  Raises FatalError if the destination took nothing.
+    """
+    credentials = parameters.credentials
+    audience = audience_from_file(parameters.file, parameters.audience, credentials)
+    ticket = start_import(parameters.destination, audience, credentials)
+    ended = follow_imports(parameters.destination, [ticket], parameters.waiting, credentials)
+    return ended[audience.name]

@@ -1,0 +1,38 @@
+"""Turn what a batch segment job wrote into audiences, one a query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from personalization.parameters import PostprocessParameters
+from personalization.segments import PostprocessReport
+from tasks.audiences import find_segment_output, make_audiences
+from tasks.imports import check_destination, follow_imports, start_import
+
+
+# Two imports at a time: what the strictest destination allows an account.
+@flow(name="postprocess", task_runner=ThreadPoolTaskRunner[Any](max_workers=2))
+def postprocess(parameters: PostprocessParameters) -> PostprocessReport:
+    """Return the audiences that were written and, if a destination was named, how imports ended.
+
+    Reads the `.out` files and the endpoint table; writes one CSV with the header `Id` an audience,
+    its lineage beside it, and the rejected lines and unmapped users as files of their own.  Safe to
+    repeat: names are made of the query and of when the job finished, so a repeat overwrites.
+    Raises FatalError if too many lines give no audience, or if a destination took nothing.
+    """
+    credentials = parameters.credentials
+    if parameters.destination:
+        check_destination(parameters.destination, parameters.options.address_by, credentials)
+    output = find_segment_output(parameters.output, credentials)
+    report = make_audiences(output, parameters)
+    if parameters.destination and report.importable:
+        started = [
+            start_import.submit(parameters.destination, it, credentials) for it in report.importable
+        ]
+        tickets = [it.result() for it in started]
+        ended = follow_imports(parameters.destination, tickets, parameters.waiting, credentials)
+        report = report.imported(ended)
+    return report

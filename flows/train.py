@@ -1,0 +1,68 @@
+"""Bring everything that a parameter file declares into being, and keep it current."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from blocks.settings import role_for
+from personalization.aws import S3Path
+from personalization.parameters import TrainParameters
+from personalization.resources import Ledger, Policy, TrainReport
+from tasks.batch import find_outputs
+from tasks.checks import check_data, check_job_inputs
+from tasks.declare import declare, locate_data, read_parameter_file
+from tasks.reconcile import ensure_resource, make_plan, now, show_metrics, wait_until_active
+
+
+def _name() -> str:
+    folder = flow_run.parameters["parameters"].file.rsplit("/", 2)[-2]
+    return f"train-{folder}-{now():%Y%m%d-%H%M%S}"
+
+
+# Four calls at a time: Personalize's control plane is throttled, and nothing here is in a hurry.
+@flow(name="train", flow_run_name=_name, task_runner=ThreadPoolTaskRunner[Any](max_workers=4))
+def train(parameters: TrainParameters) -> TrainReport:
+    """Return what was planned and done.
+
+    Reads the parameter file and the CSVs beside it; writes to Personalize, which writes batch
+    output to the bucket.  Leaves the plan, the data findings and the metrics as tables.  A second
+    run with nothing to do changes nothing.  Raises ConfigError for what is wrong in the uploads,
+    and FatalError, after all the rest has been done, for what could not be brought into being.
+    """
+    credentials = parameters.credentials
+    file = read_parameter_file(parameters.file, credentials)
+    group = file.dataset_group.service_config["name"]
+    data = locate_data(parameters.file, credentials)
+    began, role_arn = now(), role_for(parameters.role_arn)
+    resources = declare(parameters.file, file, data, role_arn, began, credentials)
+    policy = Policy(parameters.retrain, began)
+    plan = make_plan(group, resources, policy, credentials)
+    if parameters.plan_only:
+        return TrainReport(plan)
+    if parameters.check_data and plan.importing:
+        check_data(group, file, {it: data[it] for it in plan.importing}, credentials)
+    if plan.batching:
+        bucket = S3Path.parse(parameters.file).bucket
+        check_job_inputs(group, file, bucket, plan.batching, credentials)
+
+    ledger = Ledger(plan)
+    for number, wave in enumerate(plan.waves(), 1):
+        ready = ledger.ready(wave)
+        calls = [ensure_resource.submit(it, ledger.arns, policy, credentials) for it in ready]
+        pending = ledger.asked(ready, [it.result(raise_on_failure=False) for it in calls])
+        if pending:
+            label = f"{group}-{number}"
+            ledger.ended(wait_until_active(label, pending, parameters.waiting, credentials))
+
+    report = TrainReport(
+        plan,
+        ledger.arns,
+        find_outputs(ledger.batch_jobs, credentials),
+        show_metrics(group, ledger.new_versions, credentials),
+    )
+    ledger.close(group)
+    return report

@@ -1,0 +1,67 @@
+"""Where an audience came from, kept in a file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from botocore.exceptions import ClientError
+from pydantic import BaseModel, ConfigDict, Field
+
+from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+
+SUFFIX = ".lineage.json"
+
+
+class Lineage(BaseModel):
+    """Everything that made an audience what it is; stored as `<audience file>.lineage.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    audience: str = Field(description="Stable name, the same at every run of the same query.")
+    file: str = Field(description="S3 URI of the audience file.")
+    query: Mapping[str, Any] = Field(description="The line of the job's input.")
+    channel: str | None = Field(None, description="Channel, where there is one audience a channel.")
+    output: str = Field(description="S3 URI of the job's .out file.")
+    job: str = Field("", description="ARN of the batch segment job, empty if it is not known.")
+    solution_version: str = Field("", description="ARN of the version that answered.")
+    users: int = Field(description="Users that Personalize named.")
+    members: int = Field(description="Rows of the audience file.")
+    unmapped: int = Field(description="Users without an eligible endpoint.")
+
+    def labels(self) -> dict[str, str]:
+        """Return it as text by name, without what is empty, as destinations keep it."""
+        values = self.model_dump(exclude={"query"})
+        flat = {name: str(value) for name, value in values.items() if value not in (None, "")}
+        return {**flat, "query": orjson.dumps(dict(self.query)).decode()}
+
+
+def lineage_path(audience: S3Path) -> S3Path:
+    """Return where the lineage of an audience file is kept."""
+    return S3Path(audience.bucket, audience.key + SUFFIX)
+
+
+def write_lineage(s3: Any, lineage: Lineage) -> None:
+    """Write the lineage beside its audience file.  Safe to repeat."""
+    path = lineage_path(S3Path.parse(lineage.file))
+    with aws_errors(f"writing {path}"):
+        s3.put_object(
+            Bucket=path.bucket,
+            Key=path.key,
+            Body=lineage.model_dump_json(indent=2).encode(),
+            ContentType="application/json",
+        )
+
+
+def read_lineage(s3: Any, audience: S3Path) -> Lineage | None:
+    """Return the lineage of an audience file, None if it has none (it was not made here)."""
+    path = lineage_path(audience)
+    with aws_errors(f"reading {path}"):
+        try:
+            answer = s3.get_object(Bucket=path.bucket, Key=path.key)
+        except ClientError as error:
+            if error_code(error) in NOT_THERE:
+                return None
+            raise
+        return Lineage.model_validate_json(answer["Body"].read())

@@ -1,0 +1,135 @@
+"""What each flow takes.  No secrets here: Prefect shows parameters in its UI."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from personalization.aws import S3Path
+from personalization.errors import ConfigError
+from personalization.transforms.audience_options import AudienceOptions
+
+
+def _s3_uri(value: str) -> str:
+    try:
+        return str(S3Path.parse(value))
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+
+
+S3Uri = Annotated[str, AfterValidator(_s3_uri)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+# Source: botocore, personalize 2018-05-22, shape `Name`.
+ResourceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9\-_]*$", max_length=63)]
+
+
+class FlowParameters(BaseModel):
+    """What every flow takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    credentials: str | None = Field(
+        None,
+        description="Name of a saved AwsCredentials block. Without one, the settings' block or "
+        "boto3's own chain is used.",
+    )
+
+
+class Waiting(BaseModel):
+    """How patiently to wait for Personalize and for destinations."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first_look_s: float = Field(5, gt=0, description="Seconds until the first look at a status.")
+    slowest_look_s: float = Field(60, gt=0, description="Seconds between two looks, at most.")
+    give_up_after_s: float = Field(
+        12 * 3600, gt=0, description="Seconds until something still unfinished counts as stuck."
+    )
+
+    @model_validator(mode="after")
+    def _there_is_time_to_look(self) -> Waiting:
+        if self.slowest_look_s < self.first_look_s:
+            raise ValueError(
+                f"slowest_look_s={self.slowest_look_s:g} is below "
+                f"first_look_s={self.first_look_s:g}; raise it, or lower first_look_s"
+            )
+        if self.give_up_after_s <= self.first_look_s:
+            raise ValueError(
+                f"give_up_after_s={self.give_up_after_s:g} ends before the first look after "
+                f"{self.first_look_s:g} s; raise it, or lower first_look_s"
+            )
+        return self
+
+
+class TrainParameters(FlowParameters):
+    """What the `train` flow brings into being."""
+
+    file: S3Uri = Field(
+        description="S3 URI of the parameter file. The CSVs lie beside it: interactions.csv or "
+        "interactions/*.csv, and so on."
+    )
+    role_arn: str | None = Field(
+        None, description="IAM role that Personalize assumes to read and write the bucket."
+    )
+    plan_only: bool = Field(False, description="Show the plan and stop.")
+    retrain: Literal["new-data", "never", "always"] = Field(
+        "new-data", description="When a solution that has a version gets another one."
+    )
+    check_data: bool = Field(True, description="Check CSVs before they are imported.")
+    at_once: int = Field(4, ge=1, le=50, description="Calls of Personalize made at the same time.")
+    waiting: Waiting = Field(Waiting(), description="How patiently to wait.")
+
+
+class BatchParameters(FlowParameters):
+    """What the `batch-segment` and `batch-inference` flows run: one job."""
+
+    bucket: str = Field(description="Bucket of batch/<group>/<solution>/job_config.json.")
+    dataset_group: ResourceName = Field(description="Name of the dataset group.")
+    solution: ResourceName = Field(description="Name of the solution; its newest version is used.")
+    role_arn: str | None = Field(
+        None, description="IAM role that Personalize assumes to read and write the bucket."
+    )
+    num_results: int | None = Field(
+        None, ge=1, description="Users for each segment, or items for each user."
+    )
+    filter_arn: str | None = Field(None, description="ARN of a filter for the job.")
+    again: bool = Field(False, description="Run the job even if it was done with this input.")
+    waiting: Waiting = Field(Waiting(), description="How patiently to wait.")
+
+
+class PostprocessParameters(FlowParameters):
+    """What the `postprocess` flow makes audiences of."""
+
+    output: S3Uri = Field(
+        description="S3 URI of a batch segment job's output: its folder, or one .out file."
+    )
+    endpoints: S3Uri | None = Field(
+        None, description="S3 URI of the endpoint table: one CSV, or a folder of them."
+    )
+    target: S3Uri | None = Field(
+        None,
+        description="Folder for the audience files. Without it: the output's folder with its "
+        "leading batch/ replaced by audiences/.",
+    )
+    options: AudienceOptions = Field(AudienceOptions(), description="Who is in an audience.")
+    max_rejected: Fraction = Field(
+        0.5, description="Fraction of lines without an audience above which the run fails."
+    )
+    destination: str | None = Field(
+        None, description="Name of a saved Destination block to import the audiences into."
+    )
+    waiting: Waiting = Field(Waiting(), description="How patiently to wait for the imports.")
+
+
+class ImportParameters(FlowParameters):
+    """What the `import-audience` flow imports: one audience file, or endpoints."""
+
+    file: S3Uri = Field(description="S3 URI of the CSV, with the header `Id`.")
+    destination: str = Field(description="Name of a saved Destination block.")
+    audience: str | None = Field(
+        None,
+        description="Stable name of the audience in the destination. Without it: the file's name "
+        "without its time stamp.",
+    )
+    waiting: Waiting = Field(Waiting(), description="How patiently to wait for the import.")

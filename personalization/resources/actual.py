@@ -1,0 +1,166 @@
+"""What Personalize has: found by name, or through its parent, and described."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from personalization.aws import NOT_THERE, aws_errors, error_code, translated
+from personalization.resources.account import Account
+from personalization.resources.desired import Resource
+from personalization.resources.kinds import (
+    BROKEN,
+    DATASET_IMPORT_JOB,
+    ON_THE_WAY,
+    SCHEMA,
+    SOLUTION,
+    SOLUTION_VERSION,
+    Kind,
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A resource that exists, as its Describe… operation tells it."""
+
+    kind: Kind
+    arn: str
+    description: Mapping[str, Any]
+
+    @property
+    def status(self) -> str:
+        """Personalize's status; a schema has none and is ACTIVE from the start."""
+        return "ACTIVE" if self.kind == SCHEMA else str(self.description.get("status", ""))
+
+    @property
+    def update_status(self) -> str:
+        """The status of the latest update, empty if there was none."""
+        title = self.kind.name[0].upper() + self.kind.name[1:]
+        return str(self.description.get(f"latest{title}Update", {}).get("status", ""))
+
+    @property
+    def on_the_way(self) -> bool:
+        """Whether waiting for it makes sense, for its creation or for its latest update."""
+        return self.status in ON_THE_WAY or self.update_status in ON_THE_WAY
+
+    @property
+    def broken(self) -> bool:
+        """Whether it will never become ACTIVE."""
+        return self.status in BROKEN
+
+    @property
+    def why(self) -> str:
+        """Why it failed, in Personalize's words, or a plain statement that it did not say."""
+        return str(self.description.get("failureReason") or "Personalize gave no failureReason")
+
+    @property
+    def created_at(self) -> dt.datetime:
+        """When it was asked for, UTC."""
+        created: dt.datetime = self.description["creationDateTime"]
+        return created.astimezone(dt.UTC)
+
+    @property
+    def seconds(self) -> float:
+        """From creation to the last change of status."""
+        ended: dt.datetime = self.description["lastUpdatedDateTime"]
+        return (ended.astimezone(dt.UTC) - self.created_at).total_seconds()
+
+
+def look(personalize: Any, kind: Kind, arn: str) -> Found | None:
+    """Describe the resource; None if there is no such ARN."""
+    try:
+        answer = getattr(personalize, kind.method("describe"))(**{kind.arn_member: arn})
+    except ClientError as error:
+        if error_code(error) in NOT_THERE:
+            return None
+        raise translated(error, f"describing {arn}") from error
+    return Found(kind, arn, answer[kind.name])
+
+
+def find(
+    personalize: Any, account: Account, resource: Resource, arns: Mapping[str, str]
+) -> Found | None:
+    """Return the resource that stands for `resource` today, or None.
+
+    arns  key → ARN of what it refers to; without the parent's ARN there can be no child
+    Jobs and versions have names or ARNs that nobody can know beforehand: for them it is the
+    parent's newest one that has the same settings and has not failed, or the newest that failed.
+    """
+    if not resource.kind.listed:
+        return look(personalize, resource.kind, account.arn(resource.kind, resource.name))
+    parent_key = resource.references.get(resource.kind.parent)
+    parent = arns.get(parent_key) if parent_key else None
+    if not parent:
+        return None
+    failed: Found | None = None
+    for arn in _newest_first(personalize, resource.kind, parent):
+        found = look(personalize, resource.kind, arn)
+        if not found or not _stands_for(resource, found):
+            continue
+        if not found.broken:
+            return found
+        failed = failed or found
+    return failed
+
+
+def newest_version(personalize: Any, solution_arn: str, *, other_than: str = "") -> Found | None:
+    """Return the newest ACTIVE version of the solution, passing over the one named, or None."""
+    for arn in _newest_first(personalize, SOLUTION_VERSION, solution_arn):
+        found = look(personalize, SOLUTION_VERSION, arn) if arn != other_than else None
+        if found and found.status == "ACTIVE":
+            return found
+    return None
+
+
+def active_version(personalize: Any, account: Account, solution: str) -> Found | None:
+    """Return the newest ACTIVE version of the solution of that name, or None."""
+    return newest_version(personalize, account.arn(SOLUTION, solution))
+
+
+def _newest_first(personalize: Any, kind: Kind, parent: str) -> Iterator[str]:
+    """Yield ARNs of the parent's children, newest first, by creation time and then ARN."""
+    with aws_errors(f"listing every {kind.title} of {parent}"):
+        try:
+            pages = list(
+                personalize.get_paginator(kind.paginator).paginate(**{kind.parent: parent})
+            )
+        except ClientError as error:
+            if error_code(error) in NOT_THERE:
+                return
+            raise
+    summaries = [summary for page in pages for summary in page[kind.listed_under]]
+    summaries.sort(key=lambda it: (it["creationDateTime"], it[kind.arn_member]), reverse=True)
+    yield from (str(summary[kind.arn_member]) for summary in summaries)
+
+
+def _stands_for(resource: Resource, found: Found) -> bool:
+    """Whether an existing job could be the one that `resource` asks for.
+
+    Any import of the dataset is a candidate (which one is newest decides whether its data is
+    current); a batch job must have the same settings and read the same input.
+    """
+    if resource.kind in (DATASET_IMPORT_JOB, SOLUTION_VERSION):
+        return True
+    ignored = {"jobName", "jobOutput", "roleArn", "tags"}
+    wanted = {k: v for k, v in resource.parameters.items() if k not in ignored}
+    return not differences(wanted, found.description)
+
+
+def differences(wanted: Mapping[str, Any], actual: Mapping[str, Any], path: str = "") -> list[str]:
+    """Return the paths at which `actual` does not hold what is wanted.
+
+    Keys that are not wanted do not count: the service adds defaults of its own.
+    """
+    paths: list[str] = []
+    for key, value in wanted.items():
+        place = f"{path}.{key}" if path else key
+        held = actual.get(key)
+        if isinstance(value, Mapping) and isinstance(held, Mapping):
+            paths += differences(value, held, place)
+        elif held != value and not (held is None and value in (False, {}, [])):
+            paths.append(place)
+    return paths

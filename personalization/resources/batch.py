@@ -1,0 +1,50 @@
+"""What a batch job has written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from personalization.aws import S3Path, aws_errors
+from personalization.errors import FatalError
+from personalization.resources.account import Account
+from personalization.resources.actual import Found, look
+from personalization.resources.kinds import DATASET, SCHEMA
+
+
+def output_folder(job: Found) -> S3Path:
+    """Return the folder that the job writes to."""
+    return S3Path.parse(job.description["jobOutput"]["s3DataDestination"]["path"])
+
+
+def outputs(s3: Any, folder: S3Path) -> tuple[S3Path, ...]:
+    """Return the `.out` files of a finished job, in the order of their names.
+
+    Personalize writes `<input name>.out` for each input file, and an empty `_CHECK` at the end.
+    Raises FatalError if either is not there.
+    """
+    with aws_errors(f"listing {folder}"):
+        pages = list(
+            s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.key)
+        )
+    keys = sorted(entry["Key"] for page in pages for entry in page.get("Contents", ()))
+    written = tuple(S3Path(folder.bucket, key) for key in keys if key.endswith(".out"))
+    if not written:
+        raise FatalError(f"there is no .out file in {folder}; the batch job has written nothing")
+    if f"{folder.key}_CHECK" not in keys:
+        raise FatalError(
+            f"there is no _CHECK in {folder}, so the output may be incomplete; "
+            "wait for the batch job to become ACTIVE, then run again"
+        )
+    return written
+
+
+def items_schema(personalize: Any, account: Account, group: str) -> Mapping[str, Any] | None:
+    """Return the Avro schema of the group's Items dataset, None if it has none."""
+    dataset = look(personalize, DATASET, account.arn(DATASET, f"{group}/ITEMS"))
+    if dataset is None:
+        return None
+    schema = look(personalize, SCHEMA, str(dataset.description["schemaArn"]))
+    parsed: Mapping[str, Any] | None = json.loads(schema.description["schema"]) if schema else None
+    return parsed

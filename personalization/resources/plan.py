@@ -1,0 +1,125 @@
+"""The plan: for every declared resource what would be done, and why, before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from personalization.resources.account import Account
+from personalization.resources.desired import Resource
+from personalization.resources.kinds import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
+    DATASET_IMPORT_JOB,
+    SOLUTION_VERSION,
+)
+from personalization.resources.reconcile import Action, Policy, decide
+
+# What leaves a resource as it is.
+_QUIET: frozenset[Action] = frozenset({"keep", "leave out"})
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done about one resource."""
+
+    resource: Resource
+    action: Action
+    reason: str
+    arn: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All steps, parents before children."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def changes(self) -> tuple[Step, ...]:
+        """The steps that do something."""
+        return tuple(step for step in self.steps if step.action not in _QUIET)
+
+    @property
+    def blocked(self) -> tuple[Step, ...]:
+        """The steps that cannot be taken until a person has done something."""
+        return tuple(step for step in self.steps if step.action == "blocked")
+
+    @property
+    def importing(self) -> tuple[str, ...]:
+        """The datasets that are to be imported: `interactions`, `items`, `users`."""
+        imports = [it.resource for it in self.changes if it.resource.kind == DATASET_IMPORT_JOB]
+        return tuple(it.name.split("_")[2] for it in imports)
+
+    @property
+    def batching(self) -> tuple[str, ...]:
+        """The solutions that are to get a batch job."""
+        jobs = (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB)
+        changing = [it.resource for it in self.changes if it.resource.kind in jobs]
+        versions = {it.references["solutionVersionArn"] for it in changing}
+        return tuple(sorted(key.partition("/")[2] for key in versions))
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return the plan as a table: kind, name, action, reason."""
+        return [
+            {
+                "kind": step.resource.kind.title,
+                "name": step.resource.name,
+                "action": step.action,
+                "reason": step.reason,
+            }
+            for step in self.steps
+        ]
+
+    def waves(self) -> Iterator[tuple[Resource, ...]]:
+        """Yield groups of resources that need nothing but earlier groups."""
+        left = [step.resource for step in self.steps if step.action != "leave out"]
+        done: set[str] = set()
+        while left:
+            wave = tuple(resource for resource in left if resource.needs <= done)
+            if not wave:
+                names = ", ".join(resource.key for resource in left)
+                raise ValueError(
+                    f"these resources need each other or something undeclared: {names}"
+                )
+            yield wave
+            done |= {resource.key for resource in wave}
+            left = [resource for resource in left if resource.key not in done]
+
+
+def plan(personalize: Any, account: Account, resources: Sequence[Resource], policy: Policy) -> Plan:
+    """Return what would be done about each resource.  Changes nothing.
+
+    resources  parents before children
+    """
+    steps: dict[str, Step] = {}
+    arns: dict[str, str] = {}
+    for resource in resources:
+        step = _step(personalize, account, resource, steps, arns, policy)
+        steps[resource.key] = step
+        if step.arn:
+            arns[resource.key] = step.arn
+    return Plan(tuple(steps.values()))
+
+
+def _step(
+    personalize: Any,
+    account: Account,
+    resource: Resource,
+    steps: dict[str, Step],
+    arns: dict[str, str],
+    policy: Policy,
+) -> Step:
+    parents = [steps[key] for key in resource.needs if key in steps]
+    if stuck := [it.resource.key for it in parents if it.action == "blocked"]:
+        return Step(resource, "blocked", f"waits for {', '.join(sorted(stuck))}, which is blocked")
+    decision = decide(personalize, account, resource, arns, policy)
+    arn = decision.found.arn if decision.found else ""
+    coming = [it.resource for it in parents if it.action in ("create", "retrain", "import", "wait")]
+    if resource.kind is SOLUTION_VERSION and decision.action == "keep" and coming:
+        if policy.retrain == "new-data" and any(it.content for it in coming):
+            return Step(resource, "retrain", "new data will have been imported", arn)
+    elif decision.action == "keep" and any(it.kind is SOLUTION_VERSION for it in coming):
+        return Step(resource, "create", "there will be a newer solution version", "")
+    return Step(resource, decision.action, decision.reason, arn)

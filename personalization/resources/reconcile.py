@@ -1,0 +1,258 @@
+"""One resource at a time: decide what to do about it, and do it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from personalization.aws import error_code, translated
+from personalization.errors import FatalError, RetryableError
+from personalization.resources.account import Account
+from personalization.resources.actual import Found, differences, find, look
+from personalization.resources.desired import Resource
+from personalization.resources.kinds import (
+    BATCH_INFERENCE_JOB,
+    BATCH_SEGMENT_JOB,
+    DATASET,
+    DATASET_IMPORT_JOB,
+    GOING,
+    NOT_MANAGED,
+    SCHEMA,
+    SOLUTION,
+    SOLUTION_VERSION,
+)
+
+Action = Literal["create", "update", "keep", "wait", "retrain", "import", "blocked", "leave out"]
+RetrainWhen = Literal["new-data", "never", "always"]
+
+# The parameters that UpdateSolution can change; all others are fixed at creation.
+# Source: botocore, personalize 2018-05-22, shapes `UpdateSolutionRequest`, `SolutionUpdateConfig`.
+_UPDATABLE = ("performAutoTraining", "performIncrementalUpdate")
+_UPDATABLE_CONFIG = ("autoTrainingConfig", "eventsConfig")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a run may do.
+
+    retrain  "new-data": when data was imported after the newest version was made; "always": a new
+             version for every run; "never": only where there is none yet
+    began    when this run began; under "always", a version younger than that is this run's own
+    """
+
+    retrain: RetrainWhen = "new-data"
+    began: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do about one resource, why, and what stands there today."""
+
+    action: Action
+    reason: str
+    found: Found | None = None
+    update: Mapping[str, Any] | None = None
+
+
+def decide(
+    personalize: Any,
+    account: Account,
+    resource: Resource,
+    arns: Mapping[str, str],
+    policy: Policy,
+) -> Decision:
+    """Compare one resource with what exists.  Changes nothing."""
+    if resource.kind in NOT_MANAGED:
+        return Decision("leave out", f"this version does not manage a {resource.kind.title} yet")
+    found = find(personalize, account, resource, arns)
+    if found is None:
+        return Decision(_making(resource), "does not exist yet")
+    if found.status in GOING:
+        return Decision("blocked", f"is {found.status}; run again when it is gone", found)
+    if resource.kind is DATASET_IMPORT_JOB:
+        return _import(resource, found)
+    if resource.kind is SOLUTION_VERSION:
+        return _version(personalize, resource, found, arns, policy)
+    if resource.kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
+        return _batch_job(resource, found)
+    return _named(resource, found, arns)
+
+
+def ensure(
+    personalize: Any,
+    account: Account,
+    resource: Resource,
+    arns: Mapping[str, str],
+    policy: Policy,
+) -> tuple[Decision, str]:
+    """Decide, then do it: return what was done and the ARN of the resource, ACTIVE or on the way.
+
+    Safe to repeat: whatever an earlier call made is found and kept.
+    Raises FatalError where the resource is blocked, RetryableError where Personalize says "later".
+    """
+    decision = decide(personalize, account, resource, arns, policy)
+    if decision.action == "blocked":
+        raise FatalError(f"{resource.kind.title} {resource.name} {decision.reason}")
+    if decision.found and decision.action in ("keep", "wait"):
+        return decision, decision.found.arn
+    if decision.found and decision.action == "update":
+        arn = decision.found.arn
+        request = {resource.kind.arn_member: arn, **(decision.update or {})}
+        _call(personalize, resource.kind.method("update"), request, f"updating {arn}")
+        return decision, arn
+    return decision, _create(personalize, account, resource, arns)
+
+
+def _create(personalize: Any, account: Account, resource: Resource, arns: Mapping[str, str]) -> str:
+    request = dict(resource.parameters)
+    request |= {parameter: arns[key] for parameter, key in resource.references.items()}
+    if resource.kind is SCHEMA:
+        request["schema"] = json.dumps(request["schema"])
+    what = f"{resource.kind.title} {resource.name}"
+    try:
+        answer = _call(personalize, resource.kind.method("create"), request, f"creating {what}")
+    except FatalError as error:
+        if not _exists_already(error):
+            raise
+        # Somebody made it between our look and our call: take theirs, if it is there to be taken.
+        found = find(personalize, account, resource, arns)
+        if found is None:
+            raise RetryableError(f"{what} exists already but cannot be found yet") from error
+        return found.arn
+    return str(answer[resource.kind.arn_member])
+
+
+def _call(personalize: Any, method: str, request: Mapping[str, Any], doing: str) -> Any:
+    try:
+        return getattr(personalize, method)(**request)
+    except (ClientError, BotoCoreError) as error:
+        raise translated(error, doing) from error
+
+
+def _exists_already(error: FatalError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and error_code(cause) == "ResourceAlreadyExistsException"
+
+
+def _making(resource: Resource) -> Action:
+    return "import" if resource.kind is DATASET_IMPORT_JOB else "create"
+
+
+def _import(resource: Resource, found: Found) -> Decision:
+    """New data only: the newest import says what is in the dataset."""
+    name = str(found.description.get("jobName", ""))
+    if found.broken:
+        return Decision("import", f"the last import failed: {found.why}", found)
+    if name.endswith(f"_{resource.content}"):
+        if found.on_the_way:
+            return Decision("wait", f"this data is being imported by {name}", found)
+        return Decision("keep", f"this data was imported by {name}", found)
+    place = found.description.get("dataSource", {}).get("dataLocation")
+    theirs = not _ours(name) and place == resource.parameters["dataSource"]["dataLocation"]
+    # S3 tells time in whole seconds: within one second nobody knows which came first.
+    if (
+        theirs
+        and resource.changed_at
+        and resource.changed_at < found.created_at.replace(microsecond=0)
+    ):
+        reason = f"the files have not changed since {name} imported them"
+        return Decision("wait" if found.on_the_way else "keep", reason, found)
+    return Decision("import", f"the files differ from those that {name} imported", found)
+
+
+def _ours(name: str) -> bool:
+    """Whether the import's name ends in a digest of its data, as the ones made here do."""
+    stem, _, digest = name.rpartition("_")
+    return stem.startswith("dataset_import_") and len(digest) == 10
+
+
+def _version(
+    personalize: Any,
+    resource: Resource,
+    found: Found,
+    arns: Mapping[str, str],
+    policy: Policy,
+) -> Decision:
+    if found.broken:
+        return Decision("create", f"the last training ended as {found.status}: {found.why}", found)
+    if found.on_the_way:
+        return Decision("wait", "a version is being trained", found)
+    if policy.retrain == "always" and policy.began and found.created_at < policy.began:
+        return Decision("retrain", "a new version was asked for", found)
+    if policy.retrain == "new-data":
+        imports = (arns[key] for key in resource.after if key in arns)
+        jobs = (look(personalize, DATASET_IMPORT_JOB, arn) for arn in imports)
+        newer = [job for job in jobs if job and job.created_at > found.created_at]
+        if newer:
+            names = ", ".join(sorted(str(it.description["jobName"]) for it in newer))
+            return Decision("retrain", f"data was imported since it was made: {names}", found)
+    return Decision("keep", f"the newest version is {found.arn.rpartition('/')[2]}", found)
+
+
+def _batch_job(resource: Resource, found: Found) -> Decision:
+    name = str(found.description["jobName"])
+    if found.broken:
+        return Decision("create", f"{name} failed: {found.why}", found)
+    if found.on_the_way:
+        return Decision("wait", f"{name} is running", found)
+    if resource.changed_at and resource.changed_at > found.created_at:
+        return Decision("create", f"its input changed after {name}", found)
+    if resource.max_age and found.created_at + resource.max_age < dt.datetime.now(dt.UTC):
+        return Decision("create", f"{name} is older than {resource.max_age}", found)
+    return Decision("keep", f"{name} did it with this version and this input", found)
+
+
+def _named(resource: Resource, found: Found, arns: Mapping[str, str]) -> Decision:
+    if found.broken:
+        way_out = "delete it or choose another name, then run again"
+        return Decision("blocked", f"is {found.status}: {found.why}; {way_out}", found)
+    wanted = {k: v for k, v in resource.parameters.items() if k != "tags"}
+    actual = dict(found.description)
+    if resource.kind is SCHEMA:
+        actual["schema"] = json.loads(actual["schema"])
+    if resource.kind is DATASET:
+        wanted.pop("datasetType")
+        schema = resource.references["schemaArn"]
+        # A schema that does not exist yet cannot be the dataset's.
+        wanted["schemaArn"] = arns.get(schema, f"the schema {schema}, which is new")
+    changed = differences(wanted, actual)
+    if not changed:
+        if found.on_the_way:
+            return Decision("wait", f"is {found.update_status or found.status}", found)
+        return Decision("keep", "is as declared", found)
+    update = _update_for(resource, wanted, changed)
+    if update is not None:
+        return Decision("update", f"differs in {', '.join(changed)}", found, update)
+    return Decision(
+        "blocked",
+        f"exists and differs in {', '.join(changed)}, which Personalize cannot change: "
+        "give it a new name in the parameter file, or delete the old one",
+        found,
+    )
+
+
+def _update_for(
+    resource: Resource, wanted: Mapping[str, Any], changed: list[str]
+) -> dict[str, Any] | None:
+    """Return the parameters of an Update… call that makes up the differences; None if none can."""
+    if resource.kind is DATASET and changed == ["schemaArn"]:
+        return {"schemaArn": wanted["schemaArn"]}
+    if resource.kind is not SOLUTION:
+        return None
+    update: dict[str, Any] = {}
+    for path in changed:
+        head, _, rest = path.partition(".")
+        part = rest.partition(".")[0]
+        if head in _UPDATABLE:
+            update[head] = wanted[head]
+        elif head == "solutionConfig" and part in _UPDATABLE_CONFIG:
+            config = update.setdefault("solutionUpdateConfig", {})
+            config[part] = wanted["solutionConfig"][part]
+        else:
+            return None
+    return update

@@ -1,0 +1,63 @@
+"""Looking again until something is finished: ever more slowly, and not for ever."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeVar
+
+from personalization.errors import FatalError, RetryableError
+from personalization.parameters import Waiting
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+# Each pause is this much longer than the one before.
+_SLOWER = 1.5
+
+
+def pauses(waiting: Waiting) -> Iterator[float]:
+    """Yield seconds between looks: from `first_look_s`, growing, to `slowest_look_s`."""
+    pause = waiting.first_look_s
+    while True:
+        yield pause
+        pause = min(pause * _SLOWER, waiting.slowest_look_s)
+
+
+def looks(
+    look: Mapping[str, Callable[[], T]],
+    finished: Callable[[T], bool],
+    waiting: Waiting,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[dict[str, T]]:
+    """Look at many things until all are finished; yield what was seen after every round.
+
+    look      name → one look at that thing; a RetryableError counts as "not seen this time"
+    finished  whether a thing need not be looked at again
+    Raises FatalError when the time is up: what goes on elsewhere is then still going on.
+    """
+    seen: dict[str, T] = {}
+    open_names = set(look)
+    end = clock() + waiting.give_up_after_s
+    pause = pauses(waiting)
+    while open_names:
+        for name in sorted(open_names):
+            try:
+                seen[name] = look[name]()
+            except RetryableError as error:
+                logger.warning("could not look at %s this time: %s", name, error)
+                continue
+            if finished(seen[name]):
+                open_names.discard(name)
+        yield dict(seen)
+        if open_names:
+            if clock() >= end:
+                raise FatalError(
+                    f"gave up after {waiting.give_up_after_s:g} s of waiting for "
+                    f"{', '.join(sorted(open_names))}; the work goes on where it is: run again to "
+                    "take it up, or raise waiting.give_up_after_s"
+                )
+            sleep(min(next(pause), max(end - clock(), 0)))

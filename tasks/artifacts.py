@@ -1,0 +1,39 @@
+"""Artifacts: what a person opens in Prefect's UI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prefect.artifacts import create_table_artifact
+
+from personalization.errors import Finding
+
+
+def artifact_key(*parts: str) -> str:
+    """Return a key that Prefect accepts (lower-case letters, digits, dashes) for these words."""
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+
+
+def show_table(key: Iterable[str], rows: Iterable[Mapping[str, Any]], description: str) -> None:
+    """Leave a table artifact.  An empty table is left too: it says that there was nothing."""
+    create_table_artifact(
+        table=[dict(row) for row in rows], key=artifact_key(*key), description=description
+    )
+
+
+def finding_rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:
+    """Return findings as a table, errors first."""
+    ordered = sorted(findings, key=lambda finding: finding.severity != "error")
+    return [
+        {
+            "severity": finding.severity,
+            "source": finding.source,
+            "line": finding.line,
+            "where": finding.where,
+            "problem": finding.problem,
+            "way out": finding.allowed,
+        }
+        for finding in ordered
+    ]

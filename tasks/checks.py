@@ -1,0 +1,90 @@
+"""Check what was uploaded before anything is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from prefect import get_run_logger, task
+
+from blocks.aws import clients
+from personalization import schemas
+from personalization.aws import S3Path, aws_errors
+from personalization.config import ParameterFile, by_arn, check_job_input
+from personalization.datasets import DATASETS, DataFiles, check
+from personalization.errors import ConfigError, Finding
+from personalization.resources.desired import job_input
+from tasks.artifacts import finding_rows, show_table
+from tasks.retrying import NETWORK
+
+# A bigger input is left to Personalize, which answers its bad lines one by one.
+MOST_INPUT_BYTES: Final = 64 * 1024 * 1024
+
+
+@task(task_run_name="check-data-{group}", **NETWORK)
+def check_data(
+    group: str, file: ParameterFile, data: Mapping[str, DataFiles], credentials: str | None
+) -> tuple[Finding, ...]:
+    """Check the CSVs against their schemas and Personalize's limits; leave the findings as a table.
+
+    Returns the warnings.  Raises ConfigError with every error: then nothing has been imported.
+    """
+    avro = {
+        dataset: entry.schema_.service_config["schema"]
+        for dataset in DATASETS
+        if dataset in data and (entry := getattr(file.datasets, dataset))
+    }
+    wanted = {dataset: data[dataset] for dataset in avro}
+    report = check(wanted, avro, s3=clients(credentials)("s3"))
+    show_table(("data", group), finding_rows(report.findings), f"Findings in the data of {group}.")
+    errors = [finding for finding in report.findings if finding.severity == "error"]
+    warnings = [finding for finding in report.findings if finding.severity == "warning"]
+    for warning in warnings:
+        get_run_logger().warning("%s", warning)
+    if errors:
+        raise ConfigError(f"the data of {group} cannot be imported", errors)
+    return tuple(warnings)
+
+
+@task(task_run_name="check-job-inputs-{group}", **NETWORK)
+def check_job_inputs(
+    group: str,
+    file: ParameterFile,
+    bucket: str,
+    solutions: tuple[str, ...],
+    credentials: str | None,
+) -> None:
+    """Check the `job_config.json` of these solutions; raises ConfigError with all that is wrong."""
+    s3 = clients(credentials)("s3")
+    items = file.datasets.items if file.datasets else None
+    avro = items.schema_.service_config["schema"] if items else None
+    findings: list[Finding] = []
+    for solution in file.solutions:
+        name = solution.service_config["name"]
+        if name in solutions:
+            recipe = solution.service_config["recipeArn"]
+            findings += input_findings(s3, job_input(bucket, group, name), recipe, avro)
+    refuse(findings)
+
+
+def input_findings(
+    s3: Any, path: S3Path, recipe_arn: str, items: Mapping[str, Any] | None
+) -> list[Finding]:
+    """Return what is wrong with a batch job's input; `items` is the Avro schema of the items."""
+    with aws_errors(f"reading {path}"):
+        answer = s3.get_object(Bucket=path.bucket, Key=path.key)
+        if answer["ContentLength"] > MOST_INPUT_BYTES:
+            get_run_logger().warning("%s is too big to be checked beforehand", path)
+            return []
+        text = answer["Body"].read()
+    schema = schemas.parse(items) if items else None
+    return check_job_input(text, str(path), by_arn(recipe_arn).name, items=schema)
+
+
+def refuse(findings: list[Finding]) -> None:
+    """Raise ConfigError if there is an error among the findings; log the rest."""
+    for finding in findings:
+        if finding.severity == "warning":
+            get_run_logger().warning("%s", finding)
+    if errors := [finding for finding in findings if finding.severity == "error"]:
+        raise ConfigError("the input of a batch job cannot be used", errors)

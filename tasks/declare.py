@@ -1,0 +1,87 @@
+"""Turn the parameter file, and what lies beside it, into declared resources."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from botocore.exceptions import ClientError
+from prefect import get_run_logger, task
+
+from blocks.aws import clients
+from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.config import ParameterFile, load
+from personalization.datasets.locate import DataFiles, locate
+from personalization.errors import ConfigError
+from personalization.resources import Resource, declared
+from personalization.resources.desired import job_input
+from tasks.retrying import NETWORK
+
+
+@task(task_run_name="read-{uri}", **NETWORK)
+def read_parameter_file(uri: str, credentials: str | None) -> ParameterFile:
+    """Return the checked parameter file; raises ConfigError with everything that is wrong in it."""
+    path = S3Path.parse(uri)
+    with aws_errors(f"reading {uri}"):
+        try:
+            answer = clients(credentials)("s3").get_object(Bucket=path.bucket, Key=path.key)
+        except ClientError as error:
+            if error_code(error) in NOT_THERE:
+                raise ConfigError(f"there is no parameter file at {uri}") from error
+            raise
+        text = answer["Body"].read()
+    file = load(text, source=uri)
+    name = file.dataset_group.service_config["name"]
+    get_run_logger().info("%s declares dataset group %s", uri, name)
+    return file
+
+
+@task(task_run_name="locate-data-{uri}", **NETWORK)
+def locate_data(uri: str, credentials: str | None) -> dict[str, DataFiles]:
+    """Return the CSVs beside the parameter file, by dataset type."""
+    found = locate(S3Path.parse(uri), clients(credentials)("s3"))
+    for dataset, files in found.items():
+        size = sum(file.size for file in files.files)
+        get_run_logger().info("%s: %d file(s), %d bytes", dataset, len(files.files), size)
+    return found
+
+
+@task(task_run_name="declare-{uri}", **NETWORK)
+def declare(
+    uri: str,
+    file: ParameterFile,
+    data: Mapping[str, DataFiles],
+    role_arn: str,
+    now: dt.datetime,
+    credentials: str | None,
+) -> tuple[Resource, ...]:
+    """Return everything that the file at `uri` declares, parents before children.
+
+    A solution with batch jobs but without a `job_config.json` gets none, and a warning says so.
+    """
+    bucket = S3Path.parse(uri).bucket
+    group = file.dataset_group.service_config["name"]
+    changed: dict[str, dt.datetime] = {}
+    for solution in file.solutions:
+        if not (solution.batch_inference_jobs or solution.batch_segment_jobs):
+            continue
+        name = solution.service_config["name"]
+        path = job_input(bucket, group, name)
+        if modified := last_modified(path, credentials):
+            changed[name] = modified
+        else:
+            get_run_logger().warning("no batch job for %s: there is no %s", name, path)
+    return declared(file, data, bucket=bucket, role_arn=role_arn, now=now, inputs_changed=changed)
+
+
+def last_modified(path: S3Path, credentials: str | None) -> dt.datetime | None:
+    """Return when the object was last written, None if there is no such object."""
+    with aws_errors(f"looking for {path}"):
+        try:
+            head = clients(credentials)("s3").head_object(Bucket=path.bucket, Key=path.key)
+        except ClientError as error:
+            if error_code(error) in NOT_THERE:
+                return None
+            raise
+    modified: dt.datetime = head["LastModified"]
+    return modified

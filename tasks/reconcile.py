@@ -1,0 +1,130 @@
+"""Bring declared resources into being: plan, ensure, wait, report."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.cache_policies import NO_CACHE
+
+from blocks.aws import clients
+from personalization.errors import FatalError
+from personalization.parameters import Waiting
+from personalization.resources import (
+    Account,
+    Found,
+    Plan,
+    Policy,
+    Resource,
+    ensure,
+    look,
+    plan,
+)
+from personalization.resources.actual import active_version
+from personalization.resources.kinds import SOLUTION_VERSION, Kind
+from personalization.resources.report import metrics_rows
+from personalization.waiting import looks
+from tasks.artifacts import artifact_key, show_table
+from tasks.retrying import NETWORK
+
+
+@task(task_run_name="plan-{group}", **NETWORK)
+def make_plan(
+    group: str, resources: Sequence[Resource], policy: Policy, credentials: str | None
+) -> Plan:
+    """Return what would be done, and leave it as a table.  Changes nothing in AWS."""
+    client = clients(credentials)
+    made = plan(client("personalize"), Account.of(client), resources, policy)
+    show_table(("plan", group), made.rows(), f"What `train` does for dataset group {group}.")
+    counts = ", ".join(f"{len(made.changes)} of {len(made.steps)} resources to change")
+    get_run_logger().info("%s: %s", group, counts)
+    return made
+
+
+@task(task_run_name="ensure-{resource.key}", **NETWORK)
+def ensure_resource(
+    resource: Resource, arns: Mapping[str, str], policy: Policy, credentials: str | None
+) -> str:
+    """Make, change or keep one resource and return its ARN.  It need not be ACTIVE yet.
+
+    Safe to repeat: what an earlier try made is found by its name or its parent.
+    """
+    client = clients(credentials)
+    decision, arn = ensure(client("personalize"), Account.of(client), resource, arns, policy)
+    get_run_logger().info("%s %s: %s", decision.action, resource.key, decision.reason)
+    return arn
+
+
+@task(task_run_name="wait-{label}", cache_policy=NO_CACHE)
+def wait_until_active(
+    label: str,
+    resources: Mapping[str, tuple[Kind, str]],
+    waiting: Waiting,
+    credentials: str | None,
+) -> dict[str, Found]:
+    """Return each resource as it ended, by key: ACTIVE, or broken with its failureReason.
+
+    resources  key → kind and ARN
+    One process polls them all; a progress artifact tells how many are done.
+    """
+    personalize = clients(credentials)("personalize")
+    progress = create_progress_artifact(
+        0.0, key=artifact_key("wait", label), description=f"Waiting for {', '.join(resources)}."
+    )
+    statuses: dict[str, str] = {}
+    seen: dict[str, Found] = {}
+    views = {key: partial(_must_see, personalize, *where) for key, where in resources.items()}
+    for seen in looks(views, lambda found: not found.on_the_way, waiting):
+        for key, found in seen.items():
+            if statuses.get(key) != found.status:
+                get_run_logger().info("%s is %s", key, found.status)
+                statuses[key] = found.status
+        done = sum(not found.on_the_way for found in seen.values())
+        update_progress_artifact(progress, 100.0 * done / len(resources))  # type: ignore[arg-type]
+    return seen
+
+
+def _must_see(personalize: Any, kind: Kind, arn: str) -> Found:
+    if found := look(personalize, kind, arn):
+        return found
+    raise FatalError(f"{arn} vanished while it was waited for; run again to make it anew")
+
+
+@task(task_run_name="metrics-{group}", **NETWORK)
+def show_metrics(
+    group: str, versions: Mapping[str, str], credentials: str | None
+) -> tuple[Mapping[str, Any], ...]:
+    """Leave a table of offline metrics, each version against the one before, and return its rows.
+
+    versions  solution name → ARN of the new version; without any, nothing is left
+    """
+    if not versions:
+        return ()
+    personalize = clients(credentials)("personalize")
+    rows: list[dict[str, Any]] = []
+    for solution, arn in sorted(versions.items()):
+        rows += metrics_rows(personalize, solution, _must_see(personalize, SOLUTION_VERSION, arn))
+    show_table(("metrics", group), rows, f"Offline metrics of {', '.join(sorted(versions))}.")
+    return tuple(rows)
+
+
+@task(task_run_name="newest-version-{solution}", **NETWORK)
+def find_version(solution: str, credentials: str | None) -> str:
+    """Return the ARN of the solution's newest ACTIVE version."""
+    client = clients(credentials)
+    found = active_version(client("personalize"), Account.of(client), solution)
+    if found is None:
+        raise FatalError(
+            f"solution {solution} has no ACTIVE version; run `train` with the parameter file that "
+            "declares it, and wait until it is done"
+        )
+    return found.arn
+
+
+def now() -> dt.datetime:
+    """Return the present, UTC, in whole seconds: it goes into the names of jobs."""
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)

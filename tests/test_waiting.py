@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from personalization.errors import FatalError, RetryableError
+from personalization.parameters import Waiting
+from personalization.waiting import looks, pauses
+
+PATIENT = Waiting(first_look_s=2, slowest_look_s=4, give_up_after_s=10)
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def rounds(look, waiting=PATIENT):
+    clock = Clock()
+    done = looks(look, lambda it: it == "done", waiting, sleep=clock.sleep, clock=clock)
+    return list(done), clock
+
+
+def scripted(*answers):
+    """One look an answer; an exception is raised."""
+    remaining = iter(answers)
+
+    def look():
+        answer = next(remaining)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return look
+
+
+def test_pauses_grow_up_to_the_slowest():
+    assert list(itertools.islice(pauses(PATIENT), 4)) == [2, 3, 4, 4]
+
+
+def test_a_thing_that_is_finished_is_not_looked_at_again():
+    seen, clock = rounds({"a": scripted("done"), "b": scripted("busy", "done")})
+
+    assert seen == [{"a": "done", "b": "busy"}, {"a": "done", "b": "done"}]
+    assert clock.slept == [2]
+
+
+def test_a_look_that_may_succeed_later_is_repeated():
+    seen, _ = rounds({"a": scripted(RetryableError("busy"), "done")})
+
+    assert seen == [{}, {"a": "done"}]
+
+
+def test_an_error_that_will_not_pass_ends_the_wait():
+    with pytest.raises(FatalError, match="gone"):
+        rounds({"a": scripted(FatalError("gone"))})
+
+
+def test_the_end_of_patience_says_what_goes_on_and_what_to_do():
+    look = {"a": lambda: "busy", "b": scripted("done")}
+
+    with pytest.raises(FatalError, match=r"gave up after 10 s of waiting for a; .* run again"):
+        rounds(look)
+
+
+def test_the_last_look_is_at_the_deadline_itself():
+    clock = Clock()
+    with pytest.raises(FatalError):
+        list(looks({"a": lambda: 0}, bool, PATIENT, sleep=clock.sleep, clock=clock))
+
+    assert clock.now == 10
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        pytest.param(
+            {"first_look_s": 9, "slowest_look_s": 3}, "raise it, or lower first", id="slowest"
+        ),
+        pytest.param(
+            {"first_look_s": 9, "give_up_after_s": 3}, "ends before the first look", id="give-up"
+        ),
+    ],
+)
+def test_waits_that_cannot_work_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Waiting(**settings)
