@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -61,7 +62,7 @@ class Stages:
         return self._by_clock() if self._pace.looks is None else self._by_looks(self._pace.looks)
 
     def _by_looks(self, each: int) -> str:
-        index = max(0, self._looks - 1) // each if each else len(self._until_done)
+        index = max(0, self._looks - 1) // each if each else sys.maxsize
         if index < len(self._until_done):
             return self._until_done[index]
         self._thread.join()
