@@ -11,7 +11,7 @@ import typer
 from deployments.terminal import console, exit_status, show_findings
 from personalization.aws import S3Path, aws_errors
 from personalization.config import check as check_parameter_file
-from personalization.datasets import DATASETS, check, generate, locate
+from personalization.datasets import avro_schemas, check, generate, locate, wanted_of
 from personalization.errors import ConfigError
 
 app = typer.Typer(
@@ -54,7 +54,13 @@ def config_check(file: FileOrUri) -> None:
 
 
 @data.command("check")
-def data_check(file: FileOrUri) -> None:
+def data_check(
+    file: FileOrUri,
+    cleaned: Annotated[
+        Path | None,
+        typer.Option(help="Folder for a copy without the faulty rows, and for rejects.csv."),
+    ] = None,
+) -> None:
     """Check the CSVs beside a parameter file before an import costs anything."""
     with exit_status():
         checked = check_parameter_file(_read(file), file)
@@ -62,15 +68,12 @@ def data_check(file: FileOrUri) -> None:
             raise ConfigError(f"{file} cannot be used", checked.findings)
         s3 = boto3.client("s3") if file.startswith("s3://") else None
         found = locate(S3Path.parse(file) if s3 else Path(file), s3)
-        declared = checked.file.datasets
-        schemas = {
-            dataset: entry.schema_.service_config["schema"]
-            for dataset in DATASETS
-            if declared and (entry := getattr(declared, dataset))
-        }
-        report = check({it: found[it] for it in schemas if it in found}, schemas, s3=s3)
+        wanted = wanted_of(checked.file)
+        report = check(found, avro_schemas(checked.file), s3=s3, wanted=wanted, cleaned=cleaned)
     show_findings(report.findings)
-    if any(finding.severity == "error" for finding in report.findings):
+    if cleaned:
+        console.print(f"a copy without the faulty rows, and the list of them, are in {cleaned}")
+    if report.errors:
         raise typer.Exit(1)
 
 

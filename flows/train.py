@@ -44,7 +44,7 @@ def train(parameters: TrainParameters) -> TrainReport:
     if parameters.plan_only:
         return TrainReport(plan)
     if parameters.check_data and plan.importing:
-        check_data(group, file, {it: data[it] for it in plan.importing}, credentials)
+        check_data(group, file, data, credentials)
     if plan.batching:
         bucket = S3Path.parse(parameters.file).bucket
         check_job_inputs(group, file, bucket, plan.batching, credentials)

@@ -11,7 +11,7 @@ from blocks.aws import clients
 from personalization import schemas
 from personalization.aws import S3Path, aws_errors
 from personalization.config import ParameterFile, by_arn, check_job_input
-from personalization.datasets import DATASETS, DataFiles, check
+from personalization.datasets import DataFiles, avro_schemas, check, wanted_of
 from personalization.errors import ConfigError, Finding
 from personalization.resources.desired import job_input
 from tasks.artifacts import finding_rows, show_table
@@ -29,21 +29,13 @@ def check_data(
 
     Returns the warnings.  Raises ConfigError with every error: then nothing has been imported.
     """
-    avro = {
-        dataset: entry.schema_.service_config["schema"]
-        for dataset in DATASETS
-        if dataset in data and (entry := getattr(file.datasets, dataset))
-    }
-    wanted = {dataset: data[dataset] for dataset in avro}
-    report = check(wanted, avro, s3=clients(credentials)("s3"))
+    s3 = clients(credentials)("s3")
+    report = check(data, avro_schemas(file), s3=s3, wanted=wanted_of(file))
     show_table(("data", group), finding_rows(report.findings), f"Findings in the data of {group}.")
-    errors = [finding for finding in report.findings if finding.severity == "error"]
-    warnings = [finding for finding in report.findings if finding.severity == "warning"]
-    for warning in warnings:
+    for warning in report.warnings:
         get_run_logger().warning("%s", warning)
-    if errors:
-        raise ConfigError(f"the data of {group} cannot be imported", errors)
-    return tuple(warnings)
+    report.raise_for_errors()
+    return report.warnings
 
 
 @task(task_run_name="check-job-inputs-{group}", **NETWORK)

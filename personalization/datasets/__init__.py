@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from personalization.datasets.check import DataReport, DatasetReport, check
+from personalization.datasets.declared import avro_schemas, wanted_of
 from personalization.datasets.generate import World, generate
 from personalization.datasets.interactions import InteractionCounts
 from personalization.datasets.locate import DATASETS, DataFile, DataFiles, locate
@@ -14,11 +15,13 @@ __all__ = [
     "DataFile",
     "DataFiles",
     "locate",
+    "avro_schemas",
     "check",
     "DataReport",
     "DatasetReport",
     "InteractionCounts",
     "Wanted",
+    "wanted_of",
     "generate",
     "World",
     "audience_quality",

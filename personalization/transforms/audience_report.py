@@ -19,7 +19,7 @@ class AudienceFile:
     """One audience.
 
     name, logical_name  with and without the run's stamp (see `audience_names`)
-    path                CSV, one column `Id`, LF line ends, best user first
+    path                CSV, one column `Id`, LF line ends
     query               the line's input; `source` and `line` say where it stood
     users               the line's users, before `top` and with duplicates
     members             rows of the file
@@ -68,15 +68,15 @@ class AudienceReport:
         """Users without an eligible endpoint, counted in each of their audiences."""
         return sum(audience.unmapped for audience in self.audiences)
 
-    def refuse_above(self, max_rejected: float) -> None:
-        """Raise FatalError if there are no lines, or more than this fraction of them is rejected."""
+    def refuse_above(self, max_rejected: float, kept_at: str = "") -> None:
+        """Raise FatalError if there are no lines, or more than this fraction is rejected."""
         if not self.lines:
             raise FatalError("the job's output has no lines; look at the job's input file")
         if self.rejected_lines > max_rejected * self.lines:
             first = self.rejected[0]
             raise FatalError(
                 f"{self.rejected_lines} of {self.lines} lines were rejected, more than the "
-                f"{max_rejected:.1%} allowed; they are in {self.rejects}; the first is "
+                f"{max_rejected:.1%} allowed; they are in {kept_at or self.rejects}; the first is "
                 f"{first.file.name}:{first.number}: {first.reason}"
             )
 
