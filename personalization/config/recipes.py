@@ -81,5 +81,5 @@ def by_arn(arn: str) -> Recipe:
 
 
 def _closest(name: str) -> str:
-    close = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(name, RECIPES, n=3, cutoff=0.6)
     return f"; close to it: {', '.join(close)}" if close else f"; there are: {', '.join(RECIPES)}"

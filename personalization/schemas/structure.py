@@ -65,6 +65,13 @@ def as_schema(document: Mapping[str, Any]) -> Schema:
 
 def structure(schema: Any, where: str) -> Iterator[Finding]:
     """Yield what keeps `schema` from being a flat Avro record, and its unknown keys as warnings."""
+    found = list(_record(schema, where))
+    yield from found
+    if not any(fault.severity == "error" for fault in found):
+        yield from _avro(schema, where)
+
+
+def _record(schema: Any, where: str) -> Iterator[Finding]:
     if not isinstance(schema, Mapping):
         yield Finding(where, f"is {said(schema)}", "must be an Avro record: a JSON object")
         return
@@ -77,11 +84,9 @@ def structure(schema: Any, where: str) -> Iterator[Finding]:
     if not isinstance(fields, list) or not fields:
         yield Finding(f"{where}.fields", f"is {said(fields)}", "must list at least one field")
         return
-    faults = [fault for index, raw in enumerate(fields) for fault in _column(raw, index, where)]
-    yield from faults
+    for index, raw in enumerate(fields):
+        yield from _column(raw, index, where)
     yield from _clashes(fields, where)
-    if not any(fault.severity == "error" for fault in faults):
-        yield from _avro(schema, where)
 
 
 def said(value: Any) -> str:
