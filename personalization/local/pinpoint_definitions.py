@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from personalization.shapes import service_model, violations
@@ -49,7 +50,7 @@ def from_csv(lines: Iterable[str]) -> Iterator[Definition | str]:
         except ValueError as error:
             yield str(error)
             continue
-        yield wrong(definition) or definition
+        yield _wrong_channel(definition) or definition
 
 
 def from_json(lines: Iterable[str]) -> Iterator[Definition | str]:
@@ -65,15 +66,23 @@ def from_json(lines: Iterable[str]) -> Iterator[Definition | str]:
         if not isinstance(definition, dict):
             yield "the line is not a JSON object"
             continue
-        yield wrong(definition) or definition
+        shape = service_model("pinpoint").shape_for("EndpointBatchItem")
+        wrong = "; ".join(f"{each.path} {each.problem}" for each in violations(shape, definition))
+        yield wrong or definition
 
 
-def wrong(definition: Definition) -> str:
-    """Return what breaks the API's own endpoint shape, or nothing."""
-    if set(definition) == {"Id"}:  # most rows of most audiences
-        return ""
-    shape = service_model("pinpoint").shape_for("EndpointBatchItem")
-    return "; ".join(f"{each.path} {each.problem}" for each in violations(shape, definition))
+def _wrong_channel(definition: Definition) -> str:
+    """Return what is wrong with the one member that a CSV's setters cannot have got right."""
+    channel = definition.get("ChannelType")
+    known = channel is None or channel in _channels()
+    return (
+        "" if known else f"ChannelType is {channel!r}; it must be one of {', '.join(_channels())}"
+    )
+
+
+@lru_cache(maxsize=1)
+def _channels() -> tuple[str, ...]:
+    return tuple(service_model("pinpoint").shape_for("ChannelType").enum)
 
 
 def _next(rows: Iterator[list[str]]) -> list[str] | None:
