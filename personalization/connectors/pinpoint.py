@@ -13,6 +13,8 @@ What the model says, and what had to be chosen (botocore, pinpoint 2016-12-01; P
   the object was last written has read this version; one made before has not.
 - `TotalProcessed` is taken to include `TotalFailures`; the model does not say.
 - A job counts as failed from FAILING on: it will not end otherwise.
+- An import has no place for lineage: its segment shows the S3 URL, and the rest must lie
+  beside that file.
 """
 
 from __future__ import annotations

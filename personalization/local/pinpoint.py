@@ -101,7 +101,7 @@ class Pinpoint(Service):
     def _get_apps(self, context: Context) -> Answer:
         here = [
             application.response
-            for (region, _), application in self._applications.items()
+            for (region, _), application in list(self._applications.items())
             if region == context.region
         ]
         return {"ApplicationsResponse": _page(here, context)}

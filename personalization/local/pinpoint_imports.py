@@ -51,7 +51,8 @@ class ImportJob:
     def shown(self, status: str) -> dict[str, Any]:
         """Return an ImportJobResponse with this status."""
         ended = {"CompletionDate"} if status not in (COMPLETED[-1], FAILED[-1]) else set()
-        seen = {key: value for key, value in self.response.items() if key not in ended}
+        now = self.response.copy()  # the job's thread may be adding to it
+        seen = {key: value for key, value in now.items() if key not in ended}
         return {**seen, "JobStatus": status, "Failures": list(seen["Failures"])}
 
 
@@ -76,7 +77,7 @@ class Imports:
 
     def create(self, request: Mapping[str, Any], s3: Any) -> dict[str, Any]:
         """Return a job that has just been made and begins at once."""
-        if sum(job.stages.working for job in self._jobs.values()) >= MAX_ACTIVE:
+        if sum(job.stages.working for job in self._all()) >= MAX_ACTIVE:
             said = f"More than {MAX_ACTIVE} active import jobs"
             raise ServiceError("TooManyRequestsException", said)
         place = _place(request)
@@ -112,7 +113,7 @@ class Imports:
 
     def every(self) -> list[dict[str, Any]]:
         """Return every job, the newest first."""
-        return [job.shown(job.stages.glance()) for job in reversed(self._jobs.values())]
+        return [job.shown(job.stages.glance()) for job in reversed(self._all())]
 
     def of_segment(self, segment_id: str) -> list[dict[str, Any]]:
         """Return the jobs that made or updated the segment, the newest first."""
@@ -121,8 +122,11 @@ class Imports:
     def close(self) -> None:
         """Stop the jobs that still run, and wait for them."""
         self._closed.set()
-        for job in list(self._jobs.values()):
+        for job in self._all():
             job.stages.wait()
+
+    def _all(self) -> list[ImportJob]:
+        return list(self._jobs.values())
 
     def _run(self, job: dict[str, Any], place: S3Path, s3: Any) -> tuple[str, ...]:
         members = Members()

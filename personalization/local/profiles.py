@@ -113,7 +113,7 @@ class CustomerProfiles(Service):
         shown = ("DomainName", "CreatedAt", "LastUpdatedAt", "Tags")
         here = [
             {name: domain.response[name] for name in shown if name in domain.response}
-            for (region, _), domain in self._domains.items()
+            for (region, _), domain in list(self._domains.items())
             if region == context.region
         ]
         return _page(here, context)
@@ -145,9 +145,11 @@ class CustomerProfiles(Service):
 
     def _batch_get_profile(self, context: Context) -> Answer:
         domain = self._at(context)
-        found = {each: domain.profiles.find(each) for each in context.params["ProfileIds"]}
+        with domain.lock:
+            found = {each: domain.profiles.find(each) for each in context.params["ProfileIds"]}
+            present = [dict(profile) for profile in found.values() if profile]
         return {
-            "Profiles": [profile for profile in found.values() if profile],
+            "Profiles": present,
             "Errors": [
                 {"Code": "404", "Message": "Profile was not found", "ProfileId": each}
                 for each, profile in found.items()

@@ -1,21 +1,18 @@
 """Upload jobs: a CSV, PUT to a presigned URL of the local S3, becomes profiles.
 
-Matching is by the field that the column `UniqueKey` is mapped to: a profile that has the row's
-value there is updated, otherwise one is created.  Expiry is kept and shown, not carried out.
-Source: botocore, customer-profiles 2020-08-15 (`CreateUploadJob` and its siblings); Connect
-administrator guide, "Create segments from imported files" (UTF-8 without BOM, header, 1 GB).
+Expiry is kept and shown, not carried out.
+Source: botocore, customer-profiles 2020-08-15 (`CreateUploadJob` and its siblings).
 """
 
 from __future__ import annotations
 
 import base64
-import csv
 import datetime as dt
 import io
 import secrets
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -26,22 +23,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from personalization.aws import Clients
 from personalization.local.pace import Pace
-from personalization.local.profiles_store import Profiles, as_fields, path_of
+from personalization.local.profiles_rows import Counts, InvalidFile, Rows
+from personalization.local.profiles_store import Profiles, path_of
 from personalization.local.stages import Stages
 from personalization.local.wire import ServiceError
 
 BUCKET = "customer-profiles-uploads-local"
 VALID_SECONDS = 900
 DEFAULT_EXPIRY_DAYS = 14  # "If not provided, the system default of 2 weeks is used."
-_BATCH = 1000  # rows under one hold of the lock
-
-
-class _Stopped(Exception):
-    """Someone stopped the job while it ran."""
-
-
-class _Invalid(ValueError):
-    """The file as a whole is not what the job was told it is."""
 
 
 @dataclass
@@ -55,16 +44,20 @@ class UploadJob:
 
     def shown(self, *, look: bool) -> dict[str, Any]:
         """Return a GetUploadJobResponse; a `look` moves the job on."""
-        if self.stopped.is_set():
-            return {**self.response, "Status": "STOPPED"}
-        if self.stages is None:
-            return {**self.response, "Status": "CREATED"}
-        status = self.stages.look() if look else self.stages.glance()
-        if status != "IN_PROGRESS":
-            return {**self.response, "Status": status}
+        status = self._status(look=look)
+        now = self.response.copy()  # the job's thread may be adding to it
         unknown = ("CompletedAt", "ResultsSummary", "StatusReason")
-        seen = {name: value for name, value in self.response.items() if name not in unknown}
-        return {**seen, "Status": status}
+        hidden = unknown if status == "IN_PROGRESS" else ()
+        return {name: value for name, value in now.items() if name not in hidden} | {
+            "Status": status
+        }
+
+    def _status(self, *, look: bool) -> str:
+        if self.stopped.is_set():
+            return "STOPPED"
+        if self.stages is None:
+            return "CREATED"
+        return self.stages.look() if look else self.stages.glance()
 
 
 class Uploads:
@@ -175,52 +168,26 @@ class Uploads:
         return {"Bucket": BUCKET, "Key": key, **encryption}
 
     def _run(self, job: UploadJob) -> tuple[str, ...]:
-        counts = {"UpdatedRecords": 0, "CreatedRecords": 0, "FailedRecords": 0}
+        counts = Counts()
         try:
-            self._read(job, counts)
-        except _Invalid:
+            body = self._clients("s3").get_object(**self._object(job))["Body"]
+            lines = io.TextIOWrapper(body, encoding="utf-8", newline="")
+            fields, unique = job.response["Fields"], job.response["UniqueKey"]
+            rows = Rows(fields, unique, self._profiles, self._lock)
+            for taken in rows.take_in(lines):
+                counts += taken
+                if job.stopped.is_set() or self._closed.is_set():
+                    return ("STOPPED",)
+        except InvalidFile:
             job.response["StatusReason"] = "VALIDATION_FAILURE"
             return ("FAILED",)
         except (ClientError, BotoCoreError):
             job.response["StatusReason"] = "INTERNAL_FAILURE"
             return ("FAILED",)
-        except _Stopped:
-            return ("STOPPED",)
         finally:
-            job.response["ResultsSummary"] = counts
+            job.response["ResultsSummary"] = counts.summary()
             job.response["CompletedAt"] = dt.datetime.now(dt.UTC)
-        return ("PARTIALLY_SUCCEEDED",) if counts["FailedRecords"] else ("SUCCEEDED",)
-
-    def _read(self, job: UploadJob, counts: dict[str, int]) -> None:
-        targets = {
-            name: path_of(mapping["Target"]) for name, mapping in job.response["Fields"].items()
-        }
-        unique = targets[job.response["UniqueKey"]]
-        body = self._clients("s3").get_object(**self._object(job))["Body"]
-        batches = _batches(io.TextIOWrapper(body, encoding="utf-8", newline=""), targets)
-        with self._lock:
-            known = self._profiles.by_field(unique)
-        for batch in batches:
-            if job.stopped.is_set() or self._closed.is_set():
-                raise _Stopped
-            with self._lock:
-                for values in batch:
-                    counts[self._row(values, unique, known)] += 1
-
-    def _row(self, values: dict[str, str] | None, unique: str, known: dict[str, str]) -> str:
-        """Take in one row; return which count it goes to."""
-        if values is None or not values[unique]:
-            return "FailedRecords"
-        try:
-            fields = as_fields(values)
-        except ServiceError:
-            return "FailedRecords"
-        profile_id = known.get(values[unique])
-        if profile_id is not None and self._profiles.find(profile_id):
-            self._profiles.update(profile_id, fields)
-            return "UpdatedRecords"
-        known[values[unique]] = self._profiles.create(fields)
-        return "CreatedRecords"
+        return ("PARTIALLY_SUCCEEDED",) if counts.failed else ("SUCCEEDED",)
 
 
 @lru_cache(maxsize=1)
@@ -234,27 +201,3 @@ def _signing_client(endpoint_url: str) -> Any:
         aws_secret_access_key="local",
         config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
     )
-
-
-def _batches(
-    lines: io.TextIOWrapper, targets: Mapping[str, str]
-) -> Iterator[list[dict[str, str] | None]]:
-    """Yield rows as values by profile path; None for a row that does not fit the header."""
-    rows = csv.reader(lines, strict=True)
-    try:
-        header = next(rows, [])
-        if missing := [name for name in targets if name not in header]:
-            raise _Invalid(f"the header misses {', '.join(missing)}")
-        places = {path: header.index(name) for name, path in targets.items()}
-        batch: list[dict[str, str] | None] = []
-        for row in rows:
-            if not row:
-                continue
-            fits = len(row) == len(header)
-            batch.append({path: row[at] for path, at in places.items()} if fits else None)
-            if len(batch) == _BATCH:
-                yield batch
-                batch = []
-        yield batch
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise _Invalid(str(error)) from error
