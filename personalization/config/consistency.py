@@ -11,8 +11,6 @@ from personalization.config import schedules
 from personalization.config.document import step
 from personalization.config.recipes import by_arn
 from personalization.config.sections import (
-    BATCH_INFERENCE,
-    BATCH_SEGMENT,
     DATASET,
     DATASET_GROUP,
     RECOMMENDER,
@@ -105,9 +103,10 @@ def datasets(document: Any, sections: Sections) -> Iterator[Finding]:
             "warning",
         )
         for section in group:
-            if _schedules(section).get("import", schedules.DELETE) != schedules.DELETE:
-                path = f"{section.path}.workflowConfig.schedules.import"
-                yield Finding(path, "is there, but no datasets are", "declare what to import")
+            for path, text in section.schedules.items():
+                if path.endswith(".import") and text != schedules.DELETE:
+                    problem, allowed = "is there, but no datasets are", "declare what to import"
+                    yield Finding(step(section.path, path), problem, allowed)
     elif blank(declared.get("interactions", {})) and not _only_semantic(sections):
         yield Finding(
             "datasets.interactions",
@@ -127,26 +126,16 @@ def datasets(document: Any, sections: Sections) -> Iterator[Finding]:
 def past_schedules(sections: Sections, now: dt.datetime) -> Iterator[Finding]:
     """Yield schedules that are well written but have no time to come."""
     for section in sections:
-        within = f"{section.path}.workflowConfig"
-        entries = [(f"{within}.schedules.{key}", text) for key, text in _schedules(section).items()]
-        if section.kind in (BATCH_INFERENCE, BATCH_SEGMENT):
-            workflow = as_object(section.raw.get("workflowConfig"))
-            entries = [(f"{within}.schedule", workflow.get("schedule"))]
-        for path, text in entries:
+        for path, text in section.schedules.items():
             if isinstance(text, str) and text != schedules.DELETE and _is_over(text, now):
                 problem = f"is {text!r}, which never runs after {now:%Y-%m-%d}"
-                yield Finding(path, problem, "its year is past, or its date does not exist")
+                allowed = "its year is past, or its date does not exist"
+                yield Finding(step(section.path, path), problem, allowed)
 
 
 def group_domain(sections: Iterable[Section]) -> str:
     """Return the dataset group's domain, or ""."""
     return next((s.text("domain") for s in sections if s.kind is DATASET_GROUP), "")
-
-
-def _schedules(section: Section) -> dict[str, Any]:
-    if section.kind not in (DATASET_GROUP, SOLUTION):
-        return {}
-    return as_object(as_object(section.raw.get("workflowConfig")).get("schedules"))
 
 
 def _is_over(schedule: str, now: dt.datetime) -> bool:

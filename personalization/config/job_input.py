@@ -1,8 +1,8 @@
 """The input of a batch job, checked line by line before the job is paid for.
 
 JSON Lines: one query a line, `{"itemAttributes": "ITEMS.GENRES = \\"Action\\""}`.
-Source: Personalize developer guide, "Batch segment job input and output JSON examples", "Batch
-inference job input and output JSON examples", "Service quotas".
+Source: Personalize developer guide, "Preparing input data for user segments", "Preparing input data
+for batch recommendations", "Service quotas".
 """
 
 from __future__ import annotations

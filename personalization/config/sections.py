@@ -112,6 +112,22 @@ class Section:
         """Whether its parameters are there and can be judged."""
         return isinstance(self.raw.get(self.key), dict)
 
+    @property
+    def workflow(self) -> dict[str, Any]:
+        """Its workflowConfig; empty if there is none, or if it is no object."""
+        return as_object(self.raw.get("workflowConfig"))
+
+    @property
+    def schedules(self) -> dict[str, Any]:
+        """Path inside the section → schedule, as written, of all that it has."""
+        if self.kind in (BATCH_INFERENCE, BATCH_SEGMENT):
+            there = {k: v for k, v in self.workflow.items() if k == "schedule"}
+            return {f"workflowConfig.{key}": value for key, value in there.items()}
+        if self.kind in (DATASET_GROUP, SOLUTION):
+            there = as_object(self.workflow.get("schedules"))
+            return {f"workflowConfig.schedules.{key}": value for key, value in there.items()}
+        return {}
+
     def text(self, parameter: str) -> str:
         """Return a parameter that is text, or "" where it is missing or something else."""
         value = self.config.get(parameter)

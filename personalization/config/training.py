@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from personalization import schemas
 from personalization.config.document import step
 from personalization.config.recipes import SEGMENTING, UPDATABLE, Recipe, by_arn
+from personalization.config.schedules import DELETE
 from personalization.config.sections import (
     BATCH_INFERENCE,
     BATCH_SEGMENT,
     CAMPAIGN,
+    IMPORT,
     SCHEMA,
     SOLUTION,
     SOLUTION_VERSION,
@@ -29,8 +31,13 @@ MAX_USERS: Final = 5_000_000
 def solutions(sections: tuple[Section, ...]) -> Iterator[Finding]:
     """Yield what does not fit, solution by solution."""
     columns = _item_columns(sections)
+    imports = next((section for section in sections if section.kind is IMPORT), None)
+    children: dict[str, list[Section]] = {}
+    for section in sections:
+        if section.parent:
+            children.setdefault(section.parent.path, []).append(section)
     for solution in (section for section in sections if section.kind is SOLUTION):
-        parts = [section for section in sections if section.parent is solution]
+        parts = children.get(solution.path, [])
         jobs = [part for part in parts if part.kind in (BATCH_INFERENCE, BATCH_SEGMENT)]
         yield from _name(solution, jobs)
         yield from _jobs(jobs)
@@ -44,6 +51,7 @@ def solutions(sections: tuple[Section, ...]) -> Iterator[Finding]:
             yield from _updates(solution, parts, recipe)
             yield from _uses(parts, recipe)
             yield from _data(solution, recipe, columns)
+            yield from _import(solution, recipe, imports)
 
 
 def _recipe(solution: Section) -> Recipe | None:
@@ -82,8 +90,7 @@ def _automatic(solution: Section) -> Iterator[Finding]:
         allowed = "set it to true; it is false here unless you say so, because trainings cost money"
         where = step(path, "solutionConfig.autoTrainingConfig")
         yield Finding(where, problem, allowed, "warning")
-    schedules = as_object(as_object(solution.raw.get("workflowConfig")).get("schedules"))
-    if automatic and isinstance(schedules.get("full"), str) and schedules["full"] != "delete":
+    if automatic and _is_scheduled(solution, "full"):
         allowed = "workflowConfig.schedules.full trains it too; keep one, or pay for both"
         yield Finding(step(path, "performAutoTraining"), "is true", allowed, "warning")
 
@@ -93,9 +100,7 @@ def _updates(solution: Section, parts: list[Section], recipe: Recipe) -> Iterato
     if recipe.name == "aws-user-personalization-v2":
         hint = " (v2 follows new items by itself and takes no trainingMode UPDATE)"
     allowed = f"only {' and '.join(UPDATABLE)} can be updated; use FULL{hint}"
-    schedules = as_object(as_object(solution.raw.get("workflowConfig")).get("schedules"))
-    update = schedules.get("update")
-    if not recipe.updatable and isinstance(update, str) and update != "delete":
+    if not recipe.updatable and _is_scheduled(solution, "update"):
         path = f"{solution.path}.workflowConfig.schedules.update"
         yield Finding(path, f"is there, but {recipe.name} cannot be updated", allowed)
     for version in (part for part in parts if part.kind is SOLUTION_VERSION):
@@ -108,20 +113,26 @@ def _updates(solution: Section, parts: list[Section], recipe: Recipe) -> Iterato
         yield Finding(path, f"is true for {recipe.name}", "only aws-semantic-similarity takes it")
 
 
+def _is_scheduled(solution: Section, mode: str) -> bool:
+    schedule = solution.schedules.get(f"workflowConfig.schedules.{mode}")
+    return isinstance(schedule, str) and schedule != DELETE
+
+
 def _uses(parts: list[Section], recipe: Recipe) -> Iterator[Finding]:
     """Yield campaigns and batch jobs that the recipe has no use for."""
-    segmenting = " and ".join(SEGMENTING)
     for part in parts:
-        problem = f"is of a solution of {recipe.name}"
+        problem = f"belongs to a solution of {recipe.name}"
         if part.kind is CAMPAIGN and recipe.batch == "segment":
-            allowed = "which makes segments only; take it out, or use batchSegmentJobs"
+            allowed = "that recipe makes segments only; take it out, or use batchSegmentJobs"
             yield Finding(part.path, problem, allowed)
         elif part.kind is BATCH_SEGMENT and recipe.batch != "segment":
-            yield Finding(part.path, problem, f"only {segmenting} make segments")
+            yield Finding(part.path, problem, f"only {' and '.join(SEGMENTING)} make segments")
         elif part.kind is BATCH_INFERENCE and recipe.batch == "segment":
-            yield Finding(part.path, problem, "which makes segments only; use batchSegmentJobs")
+            yield Finding(
+                part.path, problem, "that recipe makes segments only; use batchSegmentJobs"
+            )
         elif part.kind is BATCH_INFERENCE and recipe.batch == "none":
-            yield Finding(part.path, problem, "which has no batch jobs; use a campaign")
+            yield Finding(part.path, problem, "that recipe has no batch jobs; use a campaign")
         themes = part.config.get("batchInferenceJobMode") == "THEME_GENERATION"
         if themes and recipe.name != "aws-similar-items":
             path = step(part.config_path, "batchInferenceJobMode")
@@ -150,7 +161,9 @@ def _jobs(jobs: list[Section]) -> Iterator[Finding]:
             yield Finding(job.path, problem, allowed, "warning")
 
 
-def _data(solution: Section, recipe: Recipe, columns: Any) -> Iterator[Finding]:
+def _data(
+    solution: Section, recipe: Recipe, columns: tuple[schemas.Field, ...] | None
+) -> Iterator[Finding]:
     """Yield what the recipe needs of the items' schema; `columns` is None if that is unknown."""
     path = step(solution.config_path, "recipeArn")
     if recipe.name == "aws-next-best-action":
@@ -167,6 +180,18 @@ def _data(solution: Section, recipe: Recipe, columns: Any) -> Iterator[Finding]:
     if recipe.name == "aws-semantic-similarity" and not (named and described):
         allowed = "declare datasets.items with an itemName column and a textual one"
         yield Finding(path, f"{recipe.name} has no text to compare items by", allowed)
+
+
+def _import(solution: Section, recipe: Recipe, imports: Section | None) -> Iterator[Finding]:
+    """Yield an import mode whose data the recipe does not see.
+
+    Source: Personalize developer guide, "Getting batch user segments with custom resources".
+    """
+    incremental = imports and imports.config.get("importMode") == "INCREMENTAL"
+    if imports and incremental and recipe.batch == "segment":
+        path = step(imports.config_path, "importMode")
+        problem = f"is INCREMENTAL, but {solution.path} makes segments"
+        yield Finding(path, problem, "they are made of data imported FULL only", "warning")
 
 
 _RESERVED: Final = frozenset(schemas.rules("items"))

@@ -384,31 +384,31 @@ def parameters(recipe: str, **more: Any) -> dict[str, Any]:
         pytest.param(
             parameters("aws-item-affinity") | {"campaigns": [{"serviceConfig": {"name": "c"}}]},
             [
-                "error solutions[0].campaigns[0]: is of a solution of aws-item-affinity; which "
-                "makes segments only; take it out, or use batchSegmentJobs"
+                "error solutions[0].campaigns[0]: belongs to a solution of aws-item-affinity; that "
+                "recipe makes segments only; take it out, or use batchSegmentJobs"
             ],
             id="campaign-of-segments",
         ),
         pytest.param(
             parameters("aws-item-affinity") | {"batchInferenceJobs": [{}]},
             [
-                "error solutions[0].batchInferenceJobs[0]: is of a solution of aws-item-affinity; "
-                "which makes segments only; use batchSegmentJobs"
+                "error solutions[0].batchInferenceJobs[0]: belongs to a solution of "
+                "aws-item-affinity; that recipe makes segments only; use batchSegmentJobs"
             ],
             id="inference-of-segments",
         ),
         pytest.param(
             parameters("aws-trending-now") | {"batchInferenceJobs": [{}]},
             [
-                "error solutions[0].batchInferenceJobs[0]: is of a solution of aws-trending-now; "
-                "which has no batch jobs; use a campaign"
+                "error solutions[0].batchInferenceJobs[0]: belongs to a solution of "
+                "aws-trending-now; that recipe has no batch jobs; use a campaign"
             ],
             id="inference-of-trends",
         ),
         pytest.param(
             parameters("aws-sims") | {"batchSegmentJobs": [{}]},
             [
-                "error solutions[0].batchSegmentJobs[0]: is of a solution of aws-sims; only "
+                "error solutions[0].batchSegmentJobs[0]: belongs to a solution of aws-sims; only "
                 "aws-item-affinity and aws-item-attribute-affinity make segments"
             ],
             id="segments-of-items",
@@ -510,6 +510,15 @@ def test_textual_and_reserved_columns_are_no_attributes_to_make_segments_of():
     path = f"datasets.items.schema.serviceConfig.schema.fields[{len(fields)}]"
 
     assert said(changed(path, {"name": "YEAR", "type": "int"}, document)) == []
+
+
+def test_segments_do_not_see_what_is_imported_incrementally():
+    document = small(solutions=[parameters("aws-item-affinity")])
+
+    assert said(changed("datasets.serviceConfig.importMode", "INCREMENTAL", document)) == [
+        "warning datasets.serviceConfig.importMode: is INCREMENTAL, but solutions[0] makes "
+        "segments; they are made of data imported FULL only"
+    ]
 
 
 def test_items_alone_are_enough_for_the_recipe_that_reads_only_them():

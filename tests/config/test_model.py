@@ -25,7 +25,7 @@ def test_everything_is_found_under_its_name(full):
     assert full.dataset_group.service_config["domain"] == "VIDEO_ON_DEMAND"
     assert full.dataset_group.workflow_config.schedules.import_ == "cron(0 */6 * * ? *)"
     assert full.dataset_group.workflow_config.max_age == dt.timedelta(days=30)
-    assert full.datasets.service_config["importMode"] == "INCREMENTAL"
+    assert full.datasets.service_config["publishAttributionMetricsToS3"] is True
     assert full.datasets.interactions.dataset.service_config["name"] == "watched"
     assert full.datasets.items.schema_.service_config["schema"]["name"] == "Items"
     assert full.event_tracker.service_config["name"] == "clicks"
@@ -61,6 +61,12 @@ def test_what_is_left_out_has_its_default():
     assert file.solutions[0].solution_version == {"trainingMode": "FULL", "tags": []}
     assert file.solutions[0].batch_inference_jobs[0].service_config == {"tags": []}
     assert file.solutions[0].batch_inference_jobs[0].workflow_config.max_age is None
+
+
+def test_an_import_mode_is_kept():
+    file = check(changed("datasets.serviceConfig.importMode", "INCREMENTAL")).file
+
+    assert file.datasets.service_config["importMode"] == "INCREMENTAL"
 
 
 def test_an_empty_section_is_as_good_as_none():
