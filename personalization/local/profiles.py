@@ -13,6 +13,7 @@ from typing import Any
 
 from personalization.aws import Clients
 from personalization.local.pace import Pace
+from personalization.local.profiles_estimates import Estimates
 from personalization.local.profiles_segments import SegmentDefinitions
 from personalization.local.profiles_store import Profiles
 from personalization.local.profiles_uploads import Uploads
@@ -47,6 +48,7 @@ class Domain:
         self.profiles = Profiles()
         self.segments = SegmentDefinitions(arn)
         self.uploads = Uploads(self.profiles, self.lock, clients, pace)
+        self.estimates = Estimates(self.segments, self.profiles, self.lock, pace)
 
 
 class CustomerProfiles(Service):
@@ -85,6 +87,8 @@ class CustomerProfiles(Service):
             "ListSegmentDefinitions": self._list_segment_definitions,
             "DeleteSegmentDefinition": self._delete_segment_definition,
             "GetSegmentMembership": self._get_segment_membership,
+            "CreateSegmentEstimate": self._create_segment_estimate,
+            "GetSegmentEstimate": self._get_segment_estimate,
         }
 
     def _at(self, context: Context) -> Domain:
@@ -223,6 +227,14 @@ class CustomerProfiles(Service):
             "Failures": failures,
             "LastComputedAt": dt.datetime.now(dt.UTC),
         }
+
+    def _create_segment_estimate(self, context: Context) -> Answer:
+        domain, name = self._at(context), context.params["DomainName"]
+        return {"DomainName": name, "EstimateId": domain.estimates.create(context.params)}
+
+    def _get_segment_estimate(self, context: Context) -> Answer:
+        found = self._at(context).estimates.get(context.params["EstimateId"])
+        return {"DomainName": context.params["DomainName"], **found}
 
 
 def service(clients: Clients, pace: Pace) -> CustomerProfiles:

@@ -48,8 +48,8 @@ class SegmentDefinitions:
             said = "A segment definition has either SegmentGroups or SegmentSqlQuery"
             raise ServiceError("BadRequestException", said)
         if "SegmentSqlQuery" in request:
-            raise _unanswered("SegmentSqlQuery")
-        self._check(request["SegmentGroups"])
+            raise unanswered("SegmentSqlQuery")
+        self.check(request["SegmentGroups"])
         kept = {key: value for key, value in request.items() if key != "DomainName"}
         self._definitions[name] = {
             **kept,
@@ -81,11 +81,22 @@ class SegmentDefinitions:
 
     def holds(self, name: str, profile: Profile) -> bool:
         """Return whether the profile is in the segment now."""
-        groups = self.get(name)["SegmentGroups"]
+        return self.selects(self.get(name)["SegmentGroups"], profile)
+
+    def selects(self, groups: Mapping[str, Any], profile: Profile) -> bool:
+        """Return whether the profile fits the conditions."""
         return _together(
             groups.get("Include", "ALL"),
             (self._fits(group, profile) for group in groups.get("Groups", ())),
         )
+
+    def check(self, groups: Mapping[str, Any]) -> None:
+        """Raise what a caller is told about conditions that cannot be evaluated here."""
+        for group in groups.get("Groups", ()):
+            for source in group.get("SourceSegments", ()):
+                self.get(source["SegmentDefinitionName"])
+            for dimension in group.get("Dimensions", ()):
+                _check_dimension(dimension)
 
     def _fits(self, group: Mapping[str, Any], profile: Profile) -> bool:
         sources = [each["SegmentDefinitionName"] for each in group.get("SourceSegments", ())]
@@ -99,18 +110,15 @@ class SegmentDefinitions:
             (all(_is_met(*each, profile) for each in conditions) for conditions in dimensions),
         )
 
-    def _check(self, groups: Mapping[str, Any]) -> None:
-        for group in groups.get("Groups", ()):
-            for source in group.get("SourceSegments", ()):
-                self.get(source["SegmentDefinitionName"])
-            for dimension in group.get("Dimensions", ()):
-                if "CalculatedAttributes" in dimension:
-                    raise _unanswered("CalculatedAttributes")
-                for _, condition in _conditions(dimension):
-                    if condition["DimensionType"] not in _ANSWERED:
-                        raise _unanswered(f"DimensionType {condition['DimensionType']}")
-                    if any("{{" in value for value in condition["Values"]):
-                        raise _unanswered("a value in handlebars")
+
+def _check_dimension(dimension: Mapping[str, Any]) -> None:
+    if "CalculatedAttributes" in dimension:
+        raise unanswered("CalculatedAttributes")
+    for _, condition in _conditions(dimension):
+        if condition["DimensionType"] not in _ANSWERED:
+            raise unanswered(f"DimensionType {condition['DimensionType']}")
+        if any("{{" in value for value in condition["Values"]):
+            raise unanswered("a value in handlebars")
 
 
 def _conditions(dimension: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
@@ -145,6 +153,7 @@ def _together(how: str, answers: Iterable[bool]) -> bool:
     return any(answers) if how == "ANY" else not any(answers)
 
 
-def _unanswered(what: str) -> ServiceError:
+def unanswered(what: str) -> ServiceError:
+    """Return the refusal of conditions that would otherwise be answered wrongly."""
     said = f"the local AWS does not evaluate segments by {what}"
     return ServiceError("NotImplementedException", said, 501)

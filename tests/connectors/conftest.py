@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -86,7 +86,6 @@ class World:
     segments: Callable[[], list[str]]
     members: Callable[[ImportTicket, ImportProgress], int]
     jobs: Callable[[], int]
-    written: list[str] = field(default_factory=list)
 
     def connector(self, **changes: Any) -> Any:
         """A new one, as a new process would build it."""
@@ -97,7 +96,6 @@ class World:
         place = S3Path("audiences", f"{uuid4().hex}.csv")
         body = "Id\r\n" + "".join(f"{each}\r\n" for each in ids)
         self.clients("s3").put_object(Bucket=place.bucket, Key=place.key, Body=body.encode())
-        self.written.append(str(place))
         return Audience(name, place, len(ids), {"job": "arn:aws:personalize:::batch-segment-job/j"})
 
     def finished(self, ticket: ImportTicket) -> ImportProgress:

@@ -201,3 +201,21 @@ def test_a_name_is_taken_until_it_is_deleted(town: Town):
 
     with pytest.raises(ClientError, match="Segment definition s exists already"):
         town.define("s", {"Dimensions": [BEN]})
+
+
+def test_an_estimate_counts_who_fits(town: Town):
+    query = {"Groups": [{"Dimensions": [ANA, BEN], "Type": "ANY"}]}
+    asked = town.client.create_segment_estimate(DomainName=town.domain, SegmentQuery=query)
+    here = {"DomainName": town.domain, "EstimateId": asked["EstimateId"]}
+    running = town.client.get_segment_estimate(**here)
+    done = town.client.get_segment_estimate(**here)
+
+    assert (running["Status"], running.get("Estimate")) == ("RUNNING", None)
+    assert (done["Status"], done["Estimate"]) == ("SUCCEEDED", "2")
+
+
+def test_an_estimate_that_cannot_be_is_refused(town: Town):
+    with pytest.raises(ClientError, match="does not evaluate segments by SegmentSqlQuery"):
+        town.client.create_segment_estimate(DomainName=town.domain, SegmentSqlQuery="SELECT 1")
+    with pytest.raises(ClientError, match="Segment estimate e was not found"):
+        town.client.get_segment_estimate(DomainName=town.domain, EstimateId="e")
