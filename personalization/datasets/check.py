@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
+
 from personalization.columns import AWS_ITEM_ID, AWS_USER_ID
 from personalization.datasets.cleaning import REJECTS, CleanCopy
 from personalization.datasets.faults import Faults
@@ -106,39 +108,49 @@ def check(
     faults = Faults(forgiving=cleaned is not None)
     for finding in in_place(files, parsed, wanted):
         faults.add(finding)
-    reports: dict[str, DatasetReport] = {}
+    scans: dict[str, Scan] = {}
     known = {dataset: Known(dataset, column) for dataset, column in _IDS.items()}
     counts: InteractionCounts | None = None
     with ExitStack() as stack:
         copy = stack.enter_context(CleanCopy(cleaned)) if cleaned else None
-        repeats = stack.enter_context(counting_repeats())
         for dataset in reversed(DATASETS):  # interactions last: they are compared with the others
             if dataset not in files or dataset not in parsed:
                 continue
             scan = Scan(files[dataset], parsed[dataset], faults, now_s, copy, s3)
-            if dataset == "interactions":
-                items, users = (known[name].ids() if name in reports else None for name in _IDS)
-                whole = Interactions(items, users, faults, repeats)
-                for source, rows in scan.good_rows():
-                    whole.add(rows, source)
-                counts = whole.counts() if scan.names else None
+            if dataset in known:
+                _take_in(scan, known[dataset])
             else:
-                for source, rows in scan.good_rows():
-                    known[dataset].add(rows, source)
-                for finding in known[dataset].repeated():
-                    faults.add(finding)
-            reports[dataset] = _report(scan)
-    usable = {dataset: report.rows for dataset, report in reports.items()}
+                # An incremental import brings neither all items nor all users to compare with.
+                whole = wanted.import_mode == "FULL"
+                ids = {name: known[name].ids() for name in scans if whole and scans[name].rows}
+                counts = _counted(scan, ids)
+            scans[dataset] = scan
+    usable = {dataset: scan.rows for dataset, scan in scans.items()}
     for finding in enough(usable, counts, parsed, wanted):
         faults.add(finding)
     order = {"error": 0, "warning": 1}
     return DataReport(
         findings=tuple(sorted(faults.findings(), key=lambda found: order[found.severity])),
-        datasets={name: reports[name] for name in DATASETS if name in reports},
+        datasets={name: _report(scans[name]) for name in DATASETS if name in scans},
         interactions=counts,
         cleaned=dict(copy.paths) if copy else {},
         rejects=cleaned / REJECTS if cleaned else None,
     )
+
+
+def _take_in(scan: Scan, known: Known) -> None:
+    for source, rows in scan.good_rows():
+        known.add(rows, source)
+    for finding in known.repeated():
+        scan.faults.add(finding)
+
+
+def _counted(scan: Scan, ids: Mapping[str, pl.DataFrame]) -> InteractionCounts | None:
+    with counting_repeats() as repeats:
+        whole = Interactions(ids.get("items"), ids.get("users"), scan.faults, repeats)
+        for source, rows in scan.good_rows():
+            whole.add(rows, source)
+        return whole.counts() if scan.names else None
 
 
 def _report(scan: Scan) -> DatasetReport:

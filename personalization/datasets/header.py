@@ -45,19 +45,25 @@ def read_header(line: bytes, schema: Schema, dataset: str, source: str, *, mend:
 
     mend  a BOM and quotation marks are warnings, because a cleaned copy goes without them
     """
+
+    def unreadable(problem: str, allowed: str) -> Header:
+        return Header((), (Finding(dataset, problem, allowed, source=source, line=1),), False)
+
     for magic, what in _NOT_CSV.items():
         if line.startswith(magic):
-            problem, allowed = f"{what}, not CSV", "Personalize reads plain CSV in UTF-8"
-            return Header((), (Finding(dataset, problem, allowed, source=source, line=1),), False)
+            return unreadable(f"{what}, not CSV", "Personalize reads plain CSV in UTF-8")
     bare = line.removeprefix(BOM)
     try:
         text = bare.decode()
     except UnicodeDecodeError as error:
-        found = bare[error.start]
-        problem = f"the header is not UTF-8: 0x{found:02x} at byte {error.start}"
-        finding = Finding(dataset, problem, "save the file as UTF-8", source=source, line=1)
-        return Header((), (finding,), False)
-    names = tuple(next(csv.reader([text]), []))
+        found = f"0x{bare[error.start]:02x} at byte {error.start}"
+        return unreadable(f"the header is not UTF-8: {found}", "save the file as UTF-8")
+    if "\r" in text:
+        return unreadable("lines end in CR alone, so that the file is one line", "end them in LF")
+    try:
+        names = tuple(next(csv.reader([text]), []))
+    except csv.Error as error:
+        return unreadable(f"the header cannot be read: {error}", "is this a CSV file?")
     judge = _Judge(names, schema, dataset, source)
     findings = [
         *judge.marks(has_bom=bare != line, quoted='"' in text, mend=mend),
@@ -101,11 +107,6 @@ class _Judge:
         extra = [name for name in self.names if name not in wanted]
         if not text.strip():
             yield self._finding("the header is blank", f"write {','.join(wanted)}")
-            return
-        if "\r" in text:
-            yield self._finding(
-                "lines end in CR alone, so that the file is one line", "end them in LF"
-            )
             return
         for separator, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")):
             if missing and len(self.names) == 1 and separator in text:

@@ -13,14 +13,14 @@ import polars as pl
 from personalization.datasets.cleaning import CleanCopy
 from personalization.datasets.faults import EXAMPLES, PLACEHOLDER, Faults
 from personalization.datasets.header import Header, read_header
-from personalization.datasets.lines import Block, LineTooLong, Mask, blocks
+from personalization.datasets.lines import BLOCK_BYTES, Block, LineTooLong, Mask, blocks
 from personalization.datasets.locate import DataFile, DataFiles
 from personalization.datasets.reading import pieces
 from personalization.datasets.values import LINE, Rule, placeholders, rules, typed
-from personalization.errors import Finding
+from personalization.errors import Finding, shortened
 from personalization.schemas import Schema
 
-_LONGEST_HEADER: Final = 1024 * 1024
+_NO_LINES: Final = "is this a CSV file, with lines that end in LF?"
 _ADDRESS: Final = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 
 
@@ -54,7 +54,7 @@ class Scan:
                 for rows in self._file(file):
                     yield str(file.path), rows
             except LineTooLong as error:
-                self._say("is longer than 16 MB", "is this a CSV file?", str(file.path), error.line)
+                self._say("is longer than 16 MB", _NO_LINES, str(file.path), error.line)
             if self.names and before == self.rows + self.rejected:
                 self._say("has a header and no rows", "is the export complete?", str(file.path))
 
@@ -66,10 +66,10 @@ class Scan:
             self._say("is empty", "it needs a header and rows; is the export complete?", source)
             return
         header = self._header(line.removesuffix(b"\r"), source)
-        if line.endswith(b"\r"):
-            self._say_crlf(source)
         if not header.readable:
             return
+        if line.endswith(b"\r"):
+            self._say_crlf(source)
         columns, body = len(header.names), chain([rest], stream)
         for block in blocks(body, columns, first_line=2, first_byte=len(line) + 1):
             if block.crlf:
@@ -102,7 +102,7 @@ class Scan:
             if kind.severity == "error":
                 self.rejected += 1
                 if self.clean:
-                    reason = kind.problem.format(value=broken.said)
+                    reason = kind.problem.format(value=shortened(broken.said))
                     self.clean.reject(source, broken.line, "", reason, broken.text)
         rows = self._parsed(block)
         bad = self._broken_rules(rows, block, source)
@@ -148,7 +148,7 @@ class Scan:
         assert self.clean is not None
         values = rows.filter(pl.Series(chosen))[rule.column]
         for (line, text), value in zip(block.texts(chosen), values, strict=True):
-            reason = rule.kind.problem.format(value=value, **rule.words)
+            reason = rule.kind.problem.format(value=shortened(value), **rule.words)
             self.clean.reject(source, line, rule.column, reason, text)
 
     def _doubtful(self, rows: pl.DataFrame, source: str) -> None:
@@ -199,9 +199,9 @@ def _first_line(stream: Iterator[bytes]) -> tuple[bytes, bytes]:
     start = b""
     for piece in stream:
         start += piece
-        if b"\n" in start or len(start) > _LONGEST_HEADER:
+        if b"\n" in start or len(start) > BLOCK_BYTES:
             break
     line, _, rest = start.partition(b"\n")
-    if len(line) > _LONGEST_HEADER:
+    if len(line) > BLOCK_BYTES:
         raise LineTooLong(1)
     return line, rest
