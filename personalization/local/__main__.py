@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         aws = LocalAws(chosen.host, chosen.port, pace=Pace(chosen.seconds_per_state))
     except OSError as error:
         sys.stderr.write(
-            f"cannot listen on {chosen.host}:{chosen.port}: {error.strerror}; "
+            f"cannot listen on {chosen.host}:{chosen.port}: {os.strerror(error.errno or 0)}; "
             "choose another --port, or 0 for any free one\n"
         )
         return 1

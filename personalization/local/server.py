@@ -55,6 +55,7 @@ class LocalAws:
         pace: Pace | None = None,
         mount: Iterable[Mount] = SERVICES,
     ) -> None:
+        self._session = boto3.session.Session()
         self._clients: dict[tuple[str, str], Any] = {}
         self._making_clients = threading.Lock()
         self._services = [make(self.clients, pace or Pace()) for make in mount]
@@ -78,7 +79,7 @@ class LocalAws:
         with self._making_clients:
             key = (service, region)
             if key not in self._clients:
-                self._clients[key] = boto3.session.Session().client(
+                self._clients[key] = self._session.client(
                     service,
                     region_name=region,
                     endpoint_url=self.endpoint_url,
@@ -165,7 +166,7 @@ class _Moto:
 
 
 class _Server(ThreadedWSGIServer):
-    """A thread per connection; remembers the open ones, because clients keep theirs alive."""
+    """A thread per connection; remembers the open ones, so that none outlives the server."""
 
     daemon_threads = True
 
