@@ -1,6 +1,6 @@
 """From a batch segment job's output and an endpoint table to one CSV file an audience.
 
-    target/ITEMSgenresAction_20220512-161047.csv            the audience: `Id`, best user first
+    target/ITEMSgenresAction_20220512-161047.csv            the audience: one column, `Id`
     target/unmapped/ITEMSgenresAction_20220512-161047.csv   its users without an eligible endpoint
     target/rejected/rejected.out, rejected.csv              lines that gave no audience, and why
 
@@ -32,16 +32,16 @@ from personalization.transforms.endpoint_index import (
     EndpointIndex,
     build_index,
     hashes,
-    kept_index,
 )
 from personalization.transforms.endpoints import open_endpoints
+from personalization.transforms.kept_index import kept_index
 
 log = logging.getLogger(__name__)
 
 # Lines are joined together up to here, so that many small ones share one pass over the endpoints
 # and memory stays that of one large one.  Personalize's largest segment has 5,000,000 users.
 # Source: Personalize developer guide, "Quotas" (batch segment jobs).
-_BATCH_USERS: Final = 6_000_000
+_BATCH_USERS: Final = 5_000_000
 
 
 def write_audiences(
@@ -60,9 +60,10 @@ def write_audiences(
                it makes and drops its own
     target     written as above; files of the same names are replaced, each when complete
 
-    Users and endpoints appear once an audience; an audience nobody is in is a header alone.  The
-    ranking is kept; endpoints of one user follow each other as in the table.  The same input gives
-    the same bytes, with an index or without.  Lines that cannot be used are set aside: see
+    Users and endpoints appear once an audience; an audience nobody is in is a header alone.  Users
+    keep their ranking, and so do endpoints if `top` is given (else it costs and no import needs
+    it); endpoints of one user follow each other as in the table.  The same input gives the same
+    bytes, with an index or without.  Lines that cannot be used are set aside: see
     `AudienceReport.refuse_above`.  A query asked twice gives one audience; its second line is
     set aside.  Raises ConfigError for an endpoint table that cannot answer the options.
     """
@@ -198,8 +199,11 @@ def _drafts(
             yield _Draft(asked.line, None, asked.users, None)
         return
     users = pl.concat([asked.users for asked in batch], rechunk=True)
-    draw = _endpoint_members if options.address_by == "endpoint" else _user_members
-    members = draw(users, index, _columns(options), channels)
+    columns = _columns(options)
+    if options.address_by == "endpoint":
+        members = _endpoint_members(users, index, columns, ranked=options.top is not None)
+    else:
+        members = _user_members(users, index, columns, channels)
     start = 0
     for asked in batch:
         stop = start + len(asked.users)
@@ -214,7 +218,10 @@ _Members = Callable[[str | None, int, int], tuple[pl.Series, pl.Series]]
 
 
 def _user_members(
-    users: pl.Series, index: EndpointIndex, columns: list[str], channels: Sequence[str | None]
+    users: pl.Series,
+    index: EndpointIndex,
+    columns: list[str],
+    channels: Sequence[str | None],
 ) -> _Members:
     reached = {channel: np.zeros(len(users), np.bool_) for channel in channels}
     for found in index.match(users, columns):
@@ -230,19 +237,21 @@ def _user_members(
 
 
 def _endpoint_members(
-    users: pl.Series, index: EndpointIndex, columns: list[str], _: Sequence[str | None]
+    users: pl.Series, index: EndpointIndex, columns: list[str], *, ranked: bool
 ) -> _Members:
-    found = pl.concat(index.match(users, columns)).sort(ROW, maintain_order=True)
-    rows = found[ROW].to_numpy()
+    found = list(index.match(users, columns))
+    rows = [part[ROW].to_numpy() for part in found]
 
     def members(channel: str | None, start: int, stop: int) -> tuple[pl.Series, pl.Series]:
-        first, end = np.searchsorted(rows, [start, stop])
-        part = found.slice(first, end - first)
+        edges = [np.searchsorted(part, [start, stop]) for part in rows]
+        mine = pl.concat([part[first:end] for part, (first, end) in zip(found, edges, strict=True)])
         if channel is not None:
-            part = part.filter(pl.col(CHANNEL) == channel)
-        mask = np.zeros(stop - start, np.bool_)
-        mask[part[ROW].to_numpy() - start] = True
-        return _distinct(part[ENDPOINT_ID]), pl.Series(mask)
+            mine = mine.filter(pl.col(CHANNEL) == channel)
+        if ranked:
+            mine = mine.sort(ROW, maintain_order=True)
+        reached = np.zeros(stop - start, np.bool_)
+        reached[mine[ROW].to_numpy() - start] = True
+        return _distinct(mine[ENDPOINT_ID]), pl.Series(reached)
 
     return members
 

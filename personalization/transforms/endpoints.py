@@ -42,7 +42,8 @@ class EndpointTable:
         """Return all endpoints that belong to a user, in the table's order.
 
         user_id str; endpoint_id str, channel str in upper case (null where the column or the cell
-        is missing); active bool (EndpointStatus is ACTIVE or missing); opted_out bool (OptOut is ALL)
+        is missing); active bool (EndpointStatus is ACTIVE or missing); opted_out bool (OptOut is
+        ALL)
         """
         return pl.concat([_scan(file, columns) for file, columns in self.columns.items()])
 
