@@ -46,11 +46,11 @@ class Violation:
             case "unknown":
                 return "is not a known key"
             case "type":
-                return f"is {_kind_of(self.value)}: {_brief(self.value)}"
+                return f"is {_kind_of(self.value)}: {brief(self.value)}"
             case "min" | "max" if isinstance(self.value, (str, list, dict)):
                 return f"has length {len(self.value)}"
             case _:
-                return f"is {_brief(self.value)}"
+                return f"is {brief(self.value)}"
 
     @property
     def repair(self) -> str:
@@ -231,6 +231,7 @@ def _kind_of(value: Any) -> str:
             return f"a {type(value).__name__}"
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
+    """Return the value as Python writes it, in at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:79]}…"

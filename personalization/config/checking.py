@@ -44,14 +44,17 @@ def check(text: str | bytes, source: str, *, now: dt.datetime | None = None) -> 
     Never raises for anything that `text` may hold, and calls nothing.
     """
     document = read(text)
-    if document.findings:
+    if not document.lines:
         return Checked(None, tuple(replace(f, source=source) for f in document.findings))
     file, faults = built(filled_in(document.value))
     missing = list(nulls(document.value))
     seen = {fault.where for fault in missing}
-    others = chain(faults, _about(document.value, now or dt.datetime.now(dt.UTC)))
-    found = [*missing, *(finding for finding in others if finding.where not in seen)]
-    placed = [replace(f, source=source, line=document.line(f.where)) for f in found]
+    others: Iterator[Finding] = chain(
+        faults, _about(document.value, now or dt.datetime.now(dt.UTC))
+    )
+    others = (finding for finding in others if finding.where not in seen)
+    found = [*document.findings, *missing, *others]
+    placed = [replace(f, source=source, line=f.line or document.line(f.where)) for f in found]
     placed.sort(key=lambda finding: finding.line or 0)
     failed = any(finding.severity == "error" for finding in placed)
     return Checked(None if failed else file, tuple(placed))

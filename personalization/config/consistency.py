@@ -22,6 +22,7 @@ from personalization.config.sections import (
     blank,
 )
 from personalization.errors import ConfigError, Finding
+from personalization.shapes import brief
 
 Sections = tuple[Section, ...]
 
@@ -43,7 +44,10 @@ def duplicate_names(sections: Sections) -> Iterator[Finding]:
             continue
         first = seen.setdefault((section.kind.title, name), section)
         if first is not section:
-            path, problem = step(section.config_path, "name"), f"is {name!r}, as in {first.path}"
+            path, problem = (
+                step(section.config_path, "name"),
+                f"is {brief(name)}, as in {first.path}",
+            )
             if section.kind is DATASET:
                 # Its ARN is made of the group and the type.
                 yield Finding(path, problem, "another name tells them apart", "warning")
@@ -58,7 +62,7 @@ def domains(sections: Sections) -> Iterator[Finding]:
     for section in of_kind(sections, SCHEMA):
         path, own = step(section.config_path, "domain"), section.text("domain")
         if own and own != domain:
-            yield Finding(path, f"is {own!r}", f"{group}; both must be the same")
+            yield Finding(path, f"is {brief(own)}", f"{group}; both must be the same")
         elif domain and "domain" not in section.config:
             allowed = f"{group}; its datasets' schemas should say so"
             yield Finding(path, "is missing", allowed, "warning")
@@ -128,7 +132,7 @@ def past_schedules(sections: Sections, now: dt.datetime) -> Iterator[Finding]:
     for section in sections:
         for path, text in section.schedules.items():
             if isinstance(text, str) and text != schedules.DELETE and _is_over(text, now):
-                problem = f"is {text!r}, which never runs after {now:%Y-%m-%d}"
+                problem = f"is {brief(text)}, which never runs after {now:%Y-%m-%d}"
                 allowed = "its year is past, or its date does not exist"
                 yield Finding(step(section.path, path), problem, allowed)
 

@@ -18,10 +18,11 @@ _LAST_STEP: Final = re.compile(r"(?:\.?[^.\[\]]+|\[\d+\])$")
 
 @dataclass(frozen=True)
 class Document:
-    """A JSON value whose parts know their lines; the findings, if it could not be read cleanly.
+    """A JSON value whose parts know their lines.
 
-    value  None when `findings` holds an error
-    lines  path (`solutions[2].serviceConfig.name`) → line, counted from 1
+    lines     path (`solutions[2].serviceConfig.name`) → line, counted from 1; empty when there is
+              no value, because the text is no JSON
+    findings  what was wrong with the text
     """
 
     value: Any
@@ -83,7 +84,7 @@ def step(path: str, key: str | int) -> str:
     """Return the path of a member or an element of the part at `path`."""
     if isinstance(key, int):
         return f"{path}[{key}]"
-    return f"{path}.{key}" if path else key
+    return f"{path}.{key}" if path else key or '""'
 
 
 def _unreadable(problem: str, allowed: str, line: int | None) -> Document:
@@ -92,8 +93,8 @@ def _unreadable(problem: str, allowed: str, line: int | None) -> Document:
 
 def _hint(text: str, at: int) -> str:
     before, there = text[:at].rstrip()[-1:], text[at : at + 1]
-    if there in "]}" and before == ",":
-        return "take out the comma before it"
+    if (there and there in "]}" and before == ",") or re.match(r",\s*[\]}]", text[at:]):
+        return "take out the comma before the bracket"
     if there == "'":
         return "JSON takes double quotes"
     if text[at : at + 2] in ("//", "/*") or there == "#":
@@ -104,26 +105,21 @@ def _hint(text: str, at: int) -> str:
 def _located(text: str, value: Any) -> Document:
     lines: dict[str, int] = {}
     findings: list[Finding] = []
-    for path, line, depth, token in _walk(text):
+    for path, line, depth, token, first in _walk(text):
         if depth > MAX_DEPTH:
             problem, allowed = "is nested too deeply", f"at most {MAX_DEPTH} levels are allowed"
             return _unreadable(problem, allowed, line)
-        if path in lines:
-            findings.append(
-                Finding(
-                    path,
-                    f"is written twice, first on line {lines[path]}",
-                    "JSON keeps only the last; take one out",
-                    line=line,
-                )
-            )
-        lines[path] = line
-        if token in ("NaN", "Infinity", "-Infinity"):
-            findings.append(Finding(path, f"is {token}, which is not JSON", line=line))
         if not _is_text(path) or (token[0] == '"' and not _is_text(json.loads(token))):
             problem = f"holds half a character (a lone surrogate): {token!a}"
             return _unreadable(problem, "write the character itself", line)
-    return Document(None if findings else value, lines, tuple(findings))
+        if token in ("NaN", "Infinity", "-Infinity"):
+            findings.append(Finding(path, f"is {token}, which is not JSON", line=line))
+        if first:
+            problem = f"is written twice, first on line {first}"
+            allowed = "only the last would count; take one out"
+            findings.append(Finding(path, problem, allowed, line=line))
+        lines[path] = line
+    return Document(value, lines, tuple(findings))
 
 
 def _is_text(text: str) -> bool:
@@ -135,35 +131,37 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def _walk(text: str) -> Iterator[tuple[str, int, int, str]]:
+def _walk(text: str) -> Iterator[tuple[str, int, int, str, int]]:
     """Yield path, line, depth and first token of every value, in a text that is known to be JSON.
 
-    The line is that of the key for a member, else that of the value.
+    The line is that of the key for a member, else that of the value.  Last comes the line where
+    the same key was written before, or 0.
     """
     line, seen_to = 1, 0
-    around: list[str] = []  # the paths of the containers we are in
-    counts: list[int] = []  # for each of them, elements so far; -1 for an object
-    key: tuple[str, int] | None = None
+    # The containers around us: path, elements so far, and for an object its keys with their lines.
+    around: list[tuple[str, list[None], dict[str, int] | None]] = []
+    member: tuple[str, int, int] | None = None
     for found in _TOKEN.finditer(text):
         token = found.group()
         line += text.count("\n", seen_to, found.start())
         seen_to = found.start()
         if token in ("}", "]"):
             around.pop()
-            counts.pop()
-        elif token not in (",", ":"):
-            if counts and counts[-1] < 0 and key is None:
-                key = (step(around[-1], json.loads(token)), line)
-                continue
-            if key is not None:
-                path, at = key
-            elif counts:
-                path, at = step(around[-1], counts[-1]), line
-                counts[-1] += 1
-            else:
-                path, at = "", line
-            key = None
-            yield path, at, len(around), token
-            if token in ("{", "["):
-                around.append(path)
-                counts.append(0 if token == "[" else -1)
+            continue
+        if token in (",", ":"):
+            continue
+        within, elements, keys = around[-1] if around else ("", [], None)
+        if keys is not None and member is None:
+            key = json.loads(token)
+            member = (step(within, key), line, keys.get(key, 0))
+            keys[key] = line
+            continue
+        if member is None:
+            path = step(within, len(elements)) if around else ""
+            member = (path, line, 0)
+            elements.append(None)
+        path, at, first = member
+        member = None
+        yield path, at, len(around), token, first
+        if token in ("{", "["):
+            around.append((path, [], {} if token == "{" else None))

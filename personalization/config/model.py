@@ -18,7 +18,8 @@ from pydantic_core import PydanticCustomError
 
 from personalization.config import ages, schedules
 from personalization.config.sections import SERVICE_CONFIG, SOLUTION_VERSION_KEY, blank
-from personalization.errors import ConfigError, shortened
+from personalization.errors import ConfigError
+from personalization.shapes import brief
 
 ServiceConfig = dict[str, Any]
 
@@ -28,7 +29,7 @@ def _schedule(value: Any) -> Any:
         with _findings():
             schedules.parse(value)
     elif value is not None and not isinstance(value, str):
-        said = shortened(repr(value), 80)
+        said = brief(value)
         raise PydanticCustomError(
             "finding", "{said}", {"said": f"{said} must be text: {schedules.FORMS}"}
         )
@@ -38,7 +39,7 @@ def _schedule(value: Any) -> Any:
 def _age(value: Any) -> Any:
     if value is None or isinstance(value, dt.timedelta):
         return value
-    with _findings(f"{shortened(repr(value), 80)} "):
+    with _findings(f"{brief(value)} "):
         return ages.parse(value)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from personalization.errors import ConfigError
+from personalization.shapes import brief
 
 Batch = Literal["inference", "segment", "none"]
 
@@ -72,11 +73,11 @@ def by_arn(arn: str) -> Recipe:
     found = _ARN.fullmatch(arn)
     if not found:
         raise ConfigError(
-            f"is {arn!r}; recipes are Amazon's own, at arn:aws:personalize:::recipe/NAME"
+            f"is {brief(arn)}; recipes are Amazon's own, at arn:aws:personalize:::recipe/NAME"
             + _closest(arn.rpartition("/")[2])
         )
     if found[1] not in RECIPES:
-        raise ConfigError(f"names the unknown recipe {found[1]!r}" + _closest(found[1]))
+        raise ConfigError(f"names the unknown recipe {brief(found[1])}" + _closest(found[1]))
     return RECIPES[found[1]]
 
 

@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Final
 
 from personalization.errors import ConfigError
+from personalization.shapes import brief
 
 # Instead of a cron expression: remove the schedule that an earlier run made.
 DELETE: Final = "delete"
@@ -89,14 +90,15 @@ def parse(schedule: str) -> Cron:
     fields = inside[1].split(" ")
     if len(fields) != len(_FIELDS) or "" in fields:
         raise ConfigError(
-            f"{schedule!r} has {len(inside[1].split())} fields; write six with one space between "
-            "them: cron(minute hour day-of-month month day-of-week year)"
+            f"{brief(schedule)} has {len(inside[1].split())} fields; write six with one space "
+            "between them: cron(minute hour day-of-month month day-of-week year)"
         )
     minute, hour, day, month, weekday, year = fields
     if (day == "?") == (weekday == "?"):
         both = "both" if day == "?" else "neither"
         raise ConfigError(
-            f"{schedule!r} has ? for {both} of day-of-month and day-of-week; one of them must be ?"
+            f"{brief(schedule)} has ? for {both} of day-of-month and day-of-week; "
+            "one of them must be ?"
         )
     _check_days(day, weekday)
     return Cron(
@@ -137,14 +139,14 @@ def next_after(schedule: str, after: dt.datetime) -> dt.datetime | None:
 
 def _shape_of(schedule: str) -> str:
     if schedule.startswith("rate("):
-        return f"{schedule!r} is a rate, which has no fixed time; {FORMS}"
+        return f"{brief(schedule)} is a rate, which has no fixed time; {FORMS}"
     if schedule.lower().startswith("cron("):
-        return f"{schedule!r} must begin with cron( in small letters and end with ); {FORMS}"
+        return f"{brief(schedule)} must begin with cron( in small letters and end with ); {FORMS}"
     if len(schedule.split()) in (5, 6):
-        return f"{schedule!r} lacks cron(…) around it; {FORMS}"
+        return f"{brief(schedule)} lacks cron(…) around it; {FORMS}"
     if difflib.get_close_matches(schedule.lower(), [DELETE]):
-        return f"{schedule!r} is not a schedule; did you mean delete?"
-    return f"{schedule!r} is not a schedule; {FORMS}"
+        return f"{brief(schedule)} is not a schedule; did you mean delete?"
+    return f"{brief(schedule)} is not a schedule; {FORMS}"
 
 
 def _values(text: str, field: _Field) -> tuple[int, ...]:
@@ -164,11 +166,11 @@ def _part(part: str, text: str, field: _Field) -> list[int]:
         most = field.high - field.low + 1
         if not step_text.isascii() or not step_text.isdigit() or not 0 < int(step_text) <= most:
             raise ConfigError(
-                f"{field.title} {text!r} has the step {step_text!r}; 1-{most} is allowed"
+                f"{field.title} {brief(text)} has the step {brief(step_text)}; 1-{most} is allowed"
             )
         step = int(step_text)
     if start > end and not field.wraps:
-        raise ConfigError(f"{field.title} {text!r} ends before it begins")
+        raise ConfigError(f"{field.title} {brief(text)} ends before it begins")
     size = field.high - field.low + 1
     length = (end - start) % size if start > end else end - start
     return [field.low + (start - field.low + n) % size for n in range(0, length + 1, step)]
@@ -183,7 +185,7 @@ def _number(text: str, whole: str, field: _Field) -> int:
     if text.isascii() and text.isdigit() and field.low <= int(text[:9]) <= field.high:
         return int(text)
     hint = " (1 is Sunday, 7 is Saturday)" if field.title == "day-of-week" else ""
-    raise ConfigError(f"{field.title} {whole!r} has {text!r}; {allowed} is allowed{hint}")
+    raise ConfigError(f"{field.title} {brief(whole)} has {brief(text)}; {allowed} is allowed{hint}")
 
 
 _LAST_DAY: Final = re.compile(r"L(?:-(\d{1,2}))?")
@@ -196,7 +198,9 @@ def _check_days(day: str, weekday: str) -> None:
     month_days, week_days = _FIELDS[2], _FIELDS[4]
     if last := _LAST_DAY.fullmatch(day.upper()):
         if int(last[1] or 0) > 30:
-            raise ConfigError(f"day-of-month {day!r} counts back too far; L-1 to L-30 is allowed")
+            raise ConfigError(
+                f"day-of-month {brief(day)} counts back too far; L-1 to L-30 is allowed"
+            )
     elif nearest := _NEAREST.fullmatch(day.upper()):
         _number(nearest[1], day, month_days)
     elif day != "?":
@@ -205,7 +209,7 @@ def _check_days(day: str, weekday: str) -> None:
     if nth := _NTH_WEEKDAY.fullmatch(upper):
         _number(nth[1], weekday, week_days)
         if not 1 <= int(nth[2]) <= 5:
-            raise ConfigError(f"day-of-week {weekday!r} has no such week; #1 to #5 is allowed")
+            raise ConfigError(f"day-of-week {brief(weekday)} has no such week; #1 to #5 is allowed")
     elif (last := _LAST_WEEKDAY.fullmatch(upper)) and upper not in _DAYS:
         _number(last[1], weekday, week_days)
     elif weekday not in ("?", "L", "l"):

@@ -53,6 +53,8 @@ def _repair(violation: Violation, section: Section) -> str:
     if violation.constraint != "unknown":
         return violation.repair
     known = [name for name in violation.allowed if name not in section.kind.supplied]
+    if section.kind is SOLUTION and "." not in violation.path:
+        known.append(SOLUTION_VERSION_KEY)
     name = violation.path.rpartition(".")[2]
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"

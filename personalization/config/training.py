@@ -21,6 +21,7 @@ from personalization.config.sections import (
     as_object,
 )
 from personalization.errors import ConfigError, Finding
+from personalization.shapes import brief
 
 # A batch job is named `batch_{solution}_{YYYY_mm_dd_HH_MM_SS}`, in at most 63 characters.
 LONGEST_NAME_WITH_JOBS: Final = 63 - len("batch__2026_01_01_00_00_00")
@@ -73,7 +74,7 @@ def _recipe(solution: Section) -> Recipe | None:
 def _name(solution: Section, jobs: list[Section]) -> Iterator[Finding]:
     name = solution.text("name")
     if jobs and len(name) > LONGEST_NAME_WITH_JOBS:
-        problem = f"is {name!r}, {len(name)} characters"
+        problem = f"is {brief(name)}, {len(name)} characters"
         allowed = f"at most {LONGEST_NAME_WITH_JOBS}, for its batch jobs are named after it"
         yield Finding(step(solution.config_path, "name"), problem, allowed)
 

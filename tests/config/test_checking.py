@@ -69,6 +69,15 @@ def test_the_smallest_file_has_no_finding():
             id="typo",
         ),
         pytest.param(
+            "solutions[0].serviceConfig.solutionVersions",
+            {},
+            [
+                "error solutions[0].serviceConfig.solutionVersions: is not a known key; "
+                "did you mean solutionVersion?"
+            ],
+            id="typo-in-parameters",
+        ),
+        pytest.param(
             "batchSegmentJobs",
             [],
             [
@@ -578,6 +587,12 @@ def test_loading_gives_the_file_or_raises_with_every_finding():
         "filters[0].serviceConfig",
         "hello",
     ]
+
+
+def test_a_key_written_twice_does_not_hide_the_other_findings():
+    text = json.dumps(small(hello=1)).replace('"hello"', '"tags": [], "tags": [], "hello"')
+
+    assert [finding.where for finding in config.check(text, "c.json").findings] == ["tags", "hello"]
 
 
 def test_warnings_do_not_refuse_the_file():
