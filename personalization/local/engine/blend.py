@@ -21,12 +21,13 @@ from personalization.local.engine.measures import hits, ndcg
 from personalization.local.engine.ranking import best
 from personalization.local.engine.sequence import followers
 
+REGULARISATION = 100.0
 TRAINED_EVENTS = 500  # of a user, the newest
 SERVED_EVENTS = 200
 RECENT_EVENTS = 10
 TASTE_FADES_S = 60.0
 SEQUENCE_FADES_S = 3600.0
-SEQUENCE_WEIGHT = 0.5
+SEQUENCE_WEIGHT = 0.6
 # Below this many events popularity fills in for a taste not yet known.
 KNOWN_AFTER_EVENTS = 3
 
@@ -143,7 +144,7 @@ def _learn(
     recent = events.newest(TRAINED_EVENTS)
     popularity = np.log1p(events.per_item.astype(np.float32))[None]
     return Blend(
-        weights=item_weights(recent.matrix(), features),
+        weights=item_weights(recent.matrix(), features, REGULARISATION),
         followers=followers(recent),
         popularity=standardised(popularity)[0],
         repeat=repeat,

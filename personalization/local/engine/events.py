@@ -45,7 +45,9 @@ class Events:
     @cached_property
     def starts(self) -> Ints:
         """Where each user's events begin, and at last where all end: n_users + 1 positions."""
-        return np.searchsorted(self.user, np.arange(self.n_users + 1))
+        starts = np.searchsorted(self.user, np.arange(self.n_users + 1))
+        starts.setflags(write=False)
+        return starts
 
     @cached_property
     def per_user(self) -> Ints:
@@ -84,10 +86,9 @@ class Events:
     def matrix(self, weights: Floats | None = None) -> sparse.csr_array:
         """Return users × items, f32: the sum of `weights`, or 1 where there is any event."""
         data = np.ones(len(self), np.float32) if weights is None else weights
+        # sum_duplicates works in place, hence on copies.
         matrix = sparse.csr_array(
-            (data, self.item.copy(), self.starts),
-            shape=(self.n_users, self.n_items),
-            dtype=np.float32,
+            (data, self.item, self.starts), shape=(self.n_users, self.n_items), copy=True
         )
         matrix.sum_duplicates()
         if weights is None:

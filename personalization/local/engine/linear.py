@@ -18,7 +18,6 @@ from personalization.local.engine.cooccurrence import blocks, item_vectors, neig
 from personalization.local.engine.events import Ints
 from personalization.local.engine.ranking import strongest_in_rows
 
-REGULARISATION = 100.0
 KEEP = 100
 # OpenBLAS's Cholesky crashes the process at n = 29,858 with two threads and is sound at 24,000.
 LARGEST_SOLVE = 20_000
@@ -28,12 +27,14 @@ SOLVE_STEPS_PER_EVENT = 5e5
 
 
 def item_weights(
-    matrix: sparse.csr_array, features: sparse.csr_array | None = None
+    matrix: sparse.csr_array, features: sparse.csr_array | None, regularisation: float
 ) -> sparse.csr_array:
     """Return items × items: how much liking the row's item speaks for the column's item.
 
-    matrix    users × items, ones
-    features  items × values of unit length, or None: with it, items nobody has met get a column
+    matrix          users × items, ones
+    features        items × values of unit length, or None: with it, items nobody has met get a
+                    column
+    regularisation  how many users' worth of doubt
 
     Items in too few events for the solve get their co-occurrence neighbours, and items nobody has
     met those that resemble them; both are scaled to the solved columns of the rarest items.
@@ -52,7 +53,7 @@ def item_weights(
 
     solve = _solve_through_users if through_users else _solve_through_items
     with threadpool_limits(BLAS_THREADS, user_api="blas"):
-        columns = [_widened(solve(matrix[:, solved]), solved, n_items)]
+        columns = [_widened(solve(matrix[:, solved], regularisation), solved, n_items)]
     typical = _typical_sum(columns[0], popularity[solved])
     if len(tail):
         alike = neighbours(item_vectors(matrix, "cosine"), KEEP, tail)
@@ -65,7 +66,7 @@ def item_weights(
     return _as_columns(columns, np.concatenate([solved, tail, cold]))
 
 
-def _solve_through_items(matrix: sparse.csr_array) -> sparse.csr_array:
+def _solve_through_items(matrix: sparse.csr_array, regularisation: float) -> sparse.csr_array:
     """Return each item's strongest weights as rows; one items × items buffer, used in place."""
     n = matrix.shape[1]
     inverse = np.empty((n, n), np.float32, order="F")
@@ -73,7 +74,7 @@ def _solve_through_items(matrix: sparse.csr_array) -> sparse.csr_array:
     by_item = matrix.tocsc()
     for part in blocks(n, n):
         inverse[:, part] = (transposed @ by_item[:, part]).toarray()
-    inverse[np.arange(n), np.arange(n)] += REGULARISATION
+    inverse[np.arange(n), np.arange(n)] += regularisation
     inverse, failed = lapack.spotrf(inverse, lower=1, clean=0, overwrite_a=1)
     if not failed:
         inverse, failed = lapack.spotri(inverse, lower=1, overwrite_c=1)
@@ -94,11 +95,11 @@ def _solve_through_items(matrix: sparse.csr_array) -> sparse.csr_array:
     return sparse.vstack(kept, format="csr")
 
 
-def _solve_through_users(matrix: sparse.csr_array) -> sparse.csr_array:
+def _solve_through_users(matrix: sparse.csr_array, regularisation: float) -> sparse.csr_array:
     """Return the same weights by inverting users × users (Woodbury), for when those are fewer."""
     n_users, n = matrix.shape
     gram = (matrix @ matrix.T.tocsr()).toarray().astype(np.float64)
-    gram[np.arange(n_users), np.arange(n_users)] += REGULARISATION
+    gram[np.arange(n_users), np.arange(n_users)] += regularisation
     kernel = np.linalg.inv(gram).astype(np.float32)
     transposed = matrix.T.tocsr()
     by_item = matrix.tocsc()

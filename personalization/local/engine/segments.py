@@ -13,7 +13,7 @@ from scipy import sparse
 
 from personalization.local.engine.cooccurrence import item_vectors
 from personalization.local.engine.events import Events, Floats
-from personalization.local.engine.linear import KEEP, item_weights
+from personalization.local.engine.linear import item_weights
 from personalization.local.engine.ranking import best
 
 TRAINED_EVENTS = 500
@@ -21,6 +21,9 @@ MODEL_SHARE = 0.75
 # How many events' worth of the average a user starts with, in the model's share and in history's.
 MODEL_PRIOR = 2.0
 HISTORY_PRIOR = 5.0
+# Stronger than for recommendations: a share sums over many items, so their noise costs more.
+REGULARISATION = 400.0
+ITEM_NEIGHBOURS = 300
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,9 @@ class AttributeAffinity:
 class ItemAffinity:
     """Scores all users for an item by how much of what they met goes with it: volume included.
 
-    met    users × items, ones
-    again  whether users come back to items; where not, who has met the item is no candidate
+    met      users × items, ones
+    vectors  items × users, of `cooccurrence.item_vectors`
+    again    whether users come back to items; where not, who has met the item is no candidate
     """
 
     met: sparse.csr_array
@@ -68,16 +72,13 @@ class ItemAffinity:
 
     def scores(self, item: int) -> Floats:
         """Return f32 a user, -inf for those who are no candidates."""
-        alike: Floats = (self.vectors @ self.vectors[[item]].T.tocsr()).toarray().ravel()
-        alike[item] = 0
-        strongest = best(alike, KEEP)
+        alike: Floats = self.vectors @ self.vectors[[item]].toarray().ravel()
+        neighbours = best(alike, ITEM_NEIGHBOURS)
         kept = np.zeros_like(alike)
-        kept[strongest] = alike[strongest]
-        kept[item] = 1
+        kept[neighbours] = alike[neighbours]
         scores: Floats = self.met @ kept
         if not self.again:
-            column = self.met[:, [item]].tocoo()
-            scores[column.coords[0]] = -np.inf
+            scores[self.vectors.indices[slice(*self.vectors.indptr[item : item + 2])]] = -np.inf
         return scores
 
 
@@ -87,7 +88,7 @@ def attribute_affinity(
     """Return the model of `events`; scores are multiplied by each user's events^activity_weight."""
     recent = events.newest(TRAINED_EVENTS)
     attention = recent.matrix(np.asarray(recent.age_rank**-0.5, np.float32))
-    weights = item_weights(recent.matrix(), features)
+    weights = item_weights(recent.matrix(), features, REGULARISATION)
     everything = np.ones(events.n_items, np.float32)
     return AttributeAffinity(
         attention=attention,
@@ -100,5 +101,5 @@ def attribute_affinity(
 
 def item_affinity(events: Events, *, again: bool) -> ItemAffinity:
     """Return the model of `events`."""
-    met = events.newest(TRAINED_EVENTS).matrix()
+    met = events.matrix()
     return ItemAffinity(met, item_vectors(met, "tfidf"), again)
