@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from personalization.transforms import batch_output
 from personalization.transforms.batch_output import RejectedLine, SegmentLine, read_lines
 from personalization.transforms.user_lists import split_strings, strings_of
 
@@ -262,3 +264,15 @@ def test_whole_numbers_become_text():
 
     assert not isinstance(users, str)
     assert users.to_list() == ["1", "b"]
+
+
+def test_a_long_compact_line_never_becomes_python_objects(tmp_path, monkeypatch):
+    def refuse(values: object) -> None:
+        raise AssertionError("the users went through the JSON parser")
+
+    monkeypatch.setattr(batch_output, "strings_of", refuse)
+    users = [f"user-{number}" for number in range(1_000_000)]  # more than one window
+    line = orjson.dumps({"input": {"itemId": "7"}, "output": {"usersList": users}})
+    (found,), _, _ = read(tmp_path / "a.out", line)
+
+    assert found.users.equals(pl.Series("user_id", users))
