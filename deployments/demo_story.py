@@ -22,6 +22,7 @@ from personalization.aws import S3Path
 from personalization.columns import AWS_ITEM_ID, AWS_USER_ID, ITEM_ID, USER_ID
 from personalization.datasets import AudienceQuality, audience_quality
 from personalization.expressions import parse
+from personalization.lineage import lineage_path
 from personalization.objects import download, upload
 from personalization.parameters import PostprocessParameters, TrainParameters, Waiting
 from personalization.resources import TrainReport
@@ -85,7 +86,7 @@ class Results:
         console.print(f"train, run again: [bold]{what}[/], said after {self.again_s:.1f} s")
         console.print(
             f"audience  {lineage.file}\n          {self.audience}\n"
-            f"lineage   {lineage.file}.lineage.json\n"
+            f"lineage   {lineage_path(S3Path.parse(lineage.file))}\n"
             f"picture   {self.picture}"
         )
 

@@ -15,7 +15,7 @@ SUFFIX = ".lineage.json"
 
 
 class Lineage(BaseModel):
-    """Everything that made an audience what it is; stored as `<audience file>.lineage.json`."""
+    """Everything that made an audience what it is; stored as `<name>.lineage.json`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,8 +38,11 @@ class Lineage(BaseModel):
 
 
 def lineage_path(audience: S3Path) -> S3Path:
-    """Return where the lineage of an audience file is kept."""
-    return S3Path(audience.bucket, audience.key + SUFFIX)
+    """Return where the lineage of an audience file is kept.
+
+    The file's own key must not begin it: Pinpoint imports all that begins with the S3Url it gets.
+    """
+    return S3Path(audience.bucket, audience.key.removesuffix(".csv") + SUFFIX)
 
 
 def write_lineage(s3: Any, lineage: Lineage) -> None:

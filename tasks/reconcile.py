@@ -40,8 +40,8 @@ def make_plan(
     client = clients(credentials)
     made = plan(client("personalize"), Account.of(client), resources, policy)
     show_table(("plan", group), made.rows(), f"What `train` does for dataset group {group}.")
-    counts = ", ".join(f"{len(made.changes)} of {len(made.steps)} resources to change")
-    get_run_logger().info("%s: %s", group, counts)
+    changes, steps = len(made.changes), len(made.steps)
+    get_run_logger().info("%s: %d of %d resources to change", group, changes, steps)
     return made
 
 

@@ -1,6 +1,6 @@
-"""Run a flow and die, as if the power went, when AWS has done one operation and not yet said so.
+"""Run a flow and die, as if the power went, when AWS has done an operation and not yet said so.
 
-python -m tests.e2e.killed_run OPERATION train|postprocess PARAMETERS_AS_JSON
+python -m tests.e2e.killed_run OPERATION[,OPERATION…] train|postprocess PARAMETERS_AS_JSON
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ FLOWS: dict[str, tuple[Any, Any]] = {
 DIED = 9
 
 
-def die_after(operation: str) -> None:
-    """End this process as soon as the far end has answered that operation."""
+def die_after(operations: list[str]) -> None:
+    """End this process as soon as the far end has answered one of these operations."""
     make = blocks.aws._client.__wrapped__
 
     @lru_cache
     def mortal(surroundings: Any, block: str | None, service: str) -> Any:
         client = make(surroundings, block, service)
-        client.meta.events.register(f"after-call.*.{operation}", lambda **_: os._exit(DIED))
+        for it in operations:
+            client.meta.events.register(f"after-call.*.{it}", lambda **_: os._exit(DIED))
         return client
 
     blocks.aws._client = mortal
 
 
 if __name__ == "__main__":
-    die_after(sys.argv[1])
+    die_after(sys.argv[1].split(","))
     flow, parameters = FLOWS[sys.argv[2]]
     flow(parameters.model_validate_json(sys.argv[3]))
