@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personalization import schemas
@@ -403,6 +403,7 @@ FIELDS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     schema=JSON
     | st.builds(

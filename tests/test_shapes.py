@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personalization import shapes
@@ -180,6 +180,7 @@ ANY = st.recursive(
 MEMBERS = ["name", "tags", "solutionConfig", "recipeArn", "performHPO", "eventType"]
 
 
+@settings(deadline=None)
 @given(parameters=ANY | st.dictionaries(st.sampled_from(MEMBERS), ANY))
 def test_no_value_makes_the_check_crash(parameters):
     for violation in shapes.violations(

@@ -6,7 +6,7 @@ import datetime as dt
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personalization.config import ages
@@ -55,6 +55,7 @@ def test_what_is_no_age_is_refused(text, message):
     assert message in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789. dayhourmintwe,") | st.text() | st.integers() | st.none())
 def test_no_value_makes_parsing_crash(value):
     with suppress(ConfigError):

@@ -589,6 +589,16 @@ def test_loading_gives_the_file_or_raises_with_every_finding():
     ]
 
 
+def test_a_text_that_is_no_json_is_the_only_finding():
+    checked = config.check('{\n"tags": [,]}', "s3://b/config.json")
+
+    assert checked.file is None
+    assert [str(finding) for finding in checked.findings] == [
+        's3://b/config.json:2: is not JSON: Expecting value at column 10: "tags": [,]}; '
+        "take out the comma before the bracket"
+    ]
+
+
 def test_a_key_written_twice_does_not_hide_the_other_findings():
     text = json.dumps(small(hello=1)).replace('"hello"', '"tags": [], "tags": [], "hello"')
 
@@ -618,6 +628,7 @@ ANY = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(document=ANY)
 def test_no_json_makes_the_check_crash(document):
     checked = config.check(json.dumps(document), "any.json", now=NOW)

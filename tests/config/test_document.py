@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personalization.config.document import read
@@ -29,6 +29,7 @@ TEXT = """{
         pytest.param("list[1].deep.er[0]", 5, id="deep"),
         pytest.param("list[1].deep.missing", 5, id="what-is-missing-stands-where-it-should"),
         pytest.param("other.thing[3]", 1, id="nowhere"),
+        pytest.param("odd.]", 1, id="no-path"),
     ],
 )
 def test_every_part_knows_its_line(path, line):
@@ -115,6 +116,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(value=JSON, indent=st.none() | st.integers(0, 3), ascii_only=st.booleans())
 def test_whatever_is_json_is_read_as_it_is(value, indent, ascii_only):
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
@@ -126,6 +128,7 @@ def test_whatever_is_json_is_read_as_it_is(value, indent, ascii_only):
     assert set(document.lines.values()) <= set(range(1, text.count("\n") + 2))
 
 
+@settings(deadline=None)
 @given(st.text() | st.binary())
 def test_no_text_makes_reading_crash(text):
     read(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from personalization import config, schemas
@@ -171,15 +171,23 @@ def test_every_recipe_with_batch_jobs_has_its_input_checked():
             assert said('{"hello": 1}', recipe.name)
 
 
+def test_columns_are_checked_only_against_known_items():
+    query = json.dumps({"itemAttributes": 'ITEMS.ANY = "x"'})
+
+    assert config.check_job_input(query, "job.json", ATTRIBUTES) == []
+
+
 def test_a_file_wrong_in_every_line_is_not_repeated_for_ever():
     assert len(said('{"itemId": 1}\n' * 5000, "aws-sims")) == 100
 
 
+@settings(deadline=None)
 @given(st.text() | st.binary(), st.sampled_from([ATTRIBUTES, "aws-personalized-ranking"]))
 def test_no_text_makes_the_check_crash(text, recipe):
     said(text, recipe)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["itemAttributes", "userId", "itemList", "context", "filterValues"]),

@@ -89,6 +89,13 @@ def test_a_root_that_is_no_object_is_a_finding(text, expected):
             id="datasets-null",
         ),
         pytest.param(
+            "datasetGroup.workflowConfig.maxAge",
+            None,
+            "error datasetGroup.workflowConfig.maxAge: is null; leave the key out, or give it a "
+            "value",
+            id="age-null",
+        ),
+        pytest.param(
             SCHEMA,
             '{"type": "record"}',
             rf'error {SCHEMA}: is "{{\"type\": \"record\"}}"; '
