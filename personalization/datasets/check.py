@@ -97,8 +97,8 @@ def check(
              which lists these with their reasons.  Faults of rows are then warnings.
     now      for tests; must know its time zone
 
-    Nothing is changed except in `cleaned`.  Memory: about 300 MB, and 30 bytes for each user and
-    item; disk, for the time being: 8 bytes for each interaction.
+    Nothing is changed except in `cleaned`.  Memory: some 250 MB, and some 100 bytes for each user
+    and item; disk, while it runs: 8 bytes for each interaction.
 
     Raises ConfigError for a schema that cannot be read and for a file that vanished; what S3 says
     is raised as FatalError or RetryableError.

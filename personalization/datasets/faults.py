@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from personalization.errors import Finding, shortened
 
 # So many lines are named for each kind of fault in each column; the count says how many there are.
 EXAMPLES: Final = 5
+
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Kind:
     name: str
     problem: str
     allowed: str
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
 
 
 # Faults of a whole row.
@@ -131,7 +133,7 @@ class Faults:
 
     forgiving: bool = False
     _cases: dict[tuple[str, str, str], _Case] = field(default_factory=dict)
-    _single: list[Finding] = field(default_factory=list)
+    _files: dict[tuple[str, str, str], list[Finding]] = field(default_factory=dict)
 
     def rows(
         self,
@@ -157,12 +159,15 @@ class Faults:
             case.lines.append(str(line) if source == case.source else f"{source}:{line}")
 
     def add(self, finding: Finding) -> None:
-        """Add what is not about rows."""
-        self._single.append(finding)
+        """Add what is not about rows; the same of several files is told once."""
+        same = self._files.setdefault((finding.where, finding.problem, finding.severity), [])
+        same.append(finding)
 
     def findings(self) -> Iterator[Finding]:
         """Yield what was found: first what is not about rows, then one for each kind and column."""
-        yield from self._single
+        for first, *others in self._files.values():
+            more = f"; {1 + len(others)} files are like this" if others else ""
+            yield replace(first, problem=f"{first.problem}{more}")
         yield from (self._told(case) for case in self._cases.values())
 
     def _told(self, case: _Case) -> Finding:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from personalization.datasets.faults import Severity
 from personalization.errors import Finding, shortened
 from personalization.schemas import Schema
 
@@ -22,7 +23,8 @@ _NOT_CSV: Final = {
     b"\xfe\xff": "is UTF-16",
 }
 _PERSONAL: Final = re.compile(
-    r"(E_?MAIL|PHONE|MOBILE|(FIRST|LAST|FULL|SUR)_?NAME|STREET|ADDRESS|BIRTH|SSN|IP_ADDR)",
+    r"(^|_)(E_?MAIL|PHONE|(FIRST|LAST|FULL|SUR)_?NAME|STREET|ADDRESS|BIRTHDAY|BIRTH_?DATE|SSN)"
+    r"(_?(ADDRESS|NUMBER))?$",
     re.IGNORECASE,
 )
 
@@ -82,8 +84,8 @@ class _Judge:
     source: str
 
     def _finding(self, problem: str, allowed: str, *, warning: bool = False) -> Finding:
-        severity = "warning" if warning else "error"
-        return Finding(self.dataset, problem, allowed, severity, self.source, 1)  # type: ignore[arg-type]
+        severity: Severity = "warning" if warning else "error"
+        return Finding(self.dataset, problem, allowed, severity, self.source, 1)
 
     def marks(self, *, has_bom: bool, quoted: bool, mend: bool) -> Iterator[Finding]:
         """What stands in the line besides the names."""

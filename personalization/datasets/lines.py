@@ -22,7 +22,8 @@ from personalization.datasets.faults import BLANK, LINE_BREAK, NOT_UTF8, RAGGED,
 Lines = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-BLOCK_BYTES: Final = 16 * 1024 * 1024
+# Bytes; what is longer is no line of a CSV file.
+LONGEST_LINE: Final = 16 * 1024 * 1024
 # A quoted value is followed over so many lines; then its quotation mark counts as a lone one.
 _LONGEST_VALUE: Final = 50
 
@@ -58,7 +59,7 @@ class Block:
     @property
     def as_rfc4180(self) -> bytes:
         """The records with quotation marks doubled where the file puts a backslash before them."""
-        if b'\\"' not in self.data:
+        if b"\\" not in self.data:
             return self.data
         return _BACKSLASH_QUOTE.sub(lambda m: b'""' if m[1] == b'"' else m[0], self.data)
 
@@ -79,7 +80,7 @@ class Block:
 
 
 class LineTooLong(Exception):
-    """A line is longer than a block: what is read is no CSV."""
+    """A line is longer than LONGEST_LINE: what is read is no CSV."""
 
     def __init__(self, line: int) -> None:
         super().__init__(line)
@@ -89,7 +90,7 @@ class LineTooLong(Exception):
 def blocks(
     pieces: Iterable[bytes], columns: int, first_line: int, first_byte: int
 ) -> Iterator[Block]:
-    """Yield the lines of a file without its header, in blocks of about 16 MB.
+    """Yield the lines of a file without its header, a block for each piece that holds a line end.
 
     columns               how many values each record must have
     first_line, first_byte  where `pieces` begin in the file, for messages
@@ -99,7 +100,7 @@ def blocks(
         rest += piece
         end = rest.rfind(b"\n") + 1
         if not end:
-            if len(rest) > BLOCK_BYTES:
+            if len(rest) > LONGEST_LINE:
                 raise LineTooLong(line)
             continue
         block, used = _block(rest[:end], columns, line, offset, last=False)
@@ -211,9 +212,11 @@ def _unreadable(
     block: Block, *, kept: Mask, odd: Mask, stray: Mask, values: Lines, columns: int, last: bool
 ) -> tuple[list[Broken], int | None]:
     """Say what is wrong with each line that is not kept; clears `kept` for lines within a value."""
+    faulty = np.flatnonzero(~kept)
+    if not len(faulty):
+        return [], None
     texts = block.data.split(b"\n")
     broken: list[Broken] = []
-    faulty = np.flatnonzero(~kept)
     odd_lines = np.flatnonzero(odd)
     covered = -1
     for index in faulty.tolist():

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 
 from personalization.datasets.cleaning import CleanCopy
-from personalization.datasets.faults import EXAMPLES, PLACEHOLDER, Faults
+from personalization.datasets.faults import EXAMPLES, PLACEHOLDER, Faults, Severity
 from personalization.datasets.header import Header, read_header
-from personalization.datasets.lines import BLOCK_BYTES, Block, LineTooLong, Mask, blocks
+from personalization.datasets.lines import LONGEST_LINE, Block, LineTooLong, Mask, blocks
 from personalization.datasets.locate import DataFile, DataFiles
 from personalization.datasets.reading import pieces
 from personalization.datasets.values import LINE, Rule, placeholders, rules, typed
@@ -21,6 +21,10 @@ from personalization.errors import Finding, shortened
 from personalization.schemas import Schema
 
 _NO_LINES: Final = "is this a CSV file, with lines that end in LF?"
+_NO_ADDRESSES: Final = (
+    "no model learns from them, and they have to be deleted on demand; "
+    "leave them out, or use an id that says nothing"
+)
 _ADDRESS: Final = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 
 
@@ -44,22 +48,24 @@ class Scan:
     names: tuple[str, ...] = ()
     _rules: list[Rule] = field(default_factory=list)
     _told: set[str] = field(default_factory=set)
+    _without_rows: list[str] = field(default_factory=list)
 
     def good_rows(self) -> Iterator[tuple[str, pl.DataFrame]]:
         """Yield file and records: the text columns, their typed twins and LINE."""
         self._rules = rules(self.schema, self.now_s)
         for file in self.files.files:
-            before = self.rows + self.rejected
             try:
                 for rows in self._file(file):
                     yield str(file.path), rows
             except LineTooLong as error:
-                self._say("is longer than 16 MB", _NO_LINES, str(file.path), error.line)
-            if self.names and before == self.rows + self.rejected:
-                self._say("has a header and no rows", "is the export complete?", str(file.path))
+                self._say("the line is longer than 16 MB", _NO_LINES, str(file.path), error.line)
+        for source in self._without_rows:
+            problem, allowed = "has a header and no rows", "is the export complete?"
+            severity: Severity = "warning" if self.rows else "error"
+            self.faults.add(Finding(self.files.dataset, problem, allowed, severity, source))
 
     def _file(self, file: DataFile) -> Iterator[pl.DataFrame]:
-        source = str(file.path)
+        source, before = str(file.path), self.rows + self.rejected
         stream = pieces(file.path, self.s3)
         line, rest = _first_line(stream)
         if not line and not rest:
@@ -75,6 +81,8 @@ class Scan:
             if block.crlf:
                 self._say_crlf(source)
             yield self._judged(block, source)
+        if self.rows + self.rejected == before:
+            self._without_rows.append(source)
 
     def _header(self, line: bytes, source: str) -> Header:
         mend = self.clean is not None
@@ -166,29 +174,17 @@ class Scan:
                 addresses = some.str.contains(_ADDRESS)
                 if addresses.any() and 2 * addresses.sum() > len(some):
                     self._told.add(where)
-                    self.faults.add(
-                        Finding(
-                            where,
-                            "holds e-mail addresses",
-                            "no model learns from them, and they have to be deleted on demand; "
-                            "leave them out, or use an id that says nothing",
-                            "warning",
-                            source,
-                        )
-                    )
+                    problem = "holds e-mail addresses"
+                    self.faults.add(Finding(where, problem, _NO_ADDRESSES, "warning", source))
 
     def _say_crlf(self, source: str) -> None:
-        if "CRLF" not in self._told:
-            self._told.add("CRLF")
-            self.faults.add(
-                Finding(
-                    self.files.dataset,
-                    "lines end in CRLF",
-                    "the check accepts it; Personalize's guide does not speak of it, LF is certain",
-                    "warning",
-                    source,
-                )
+        if source not in self._told:
+            self._told.add(source)
+            problem = "lines end in CRLF"
+            allowed = (
+                "the check accepts it; Personalize's guide does not speak of it, LF is certain"
             )
+            self.faults.add(Finding(self.files.dataset, problem, allowed, "warning", source))
 
     def _say(self, problem: str, allowed: str, source: str, line: int | None = None) -> None:
         self.faults.add(Finding(self.files.dataset, problem, allowed, source=source, line=line))
@@ -199,9 +195,9 @@ def _first_line(stream: Iterator[bytes]) -> tuple[bytes, bytes]:
     start = b""
     for piece in stream:
         start += piece
-        if b"\n" in start or len(start) > BLOCK_BYTES:
+        if b"\n" in start or len(start) > LONGEST_LINE:
             break
     line, _, rest = start.partition(b"\n")
-    if len(line) > BLOCK_BYTES:
+    if len(line) > LONGEST_LINE:
         raise LineTooLong(1)
     return line, rest

@@ -218,14 +218,14 @@ def test_a_line_without_an_end_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     monkeypatch.setattr("personalization.datasets.reading.PIECE_BYTES", 1_000)
-    monkeypatch.setattr("personalization.datasets.lines.BLOCK_BYTES", 5_000)
-    monkeypatch.setattr("personalization.datasets.scan.BLOCK_BYTES", 5_000)
+    monkeypatch.setattr("personalization.datasets.lines.LONGEST_LINE", 5_000)
+    monkeypatch.setattr("personalization.datasets.scan.LONGEST_LINE", 5_000)
     lines = [csvs.ITEMS_HEADER, csvs.items()[0]]
     lines.insert(at - 1, "x" * 20_000)
     (tmp_path / "items.csv").write_text("\n".join(lines))
 
     assert csvs.told(csvs.checked(tmp_path), tmp_path) == [
-        f"items.csv:{at}: items: is longer than 16 MB; "
+        f"items.csv:{at}: items: the line is longer than 16 MB; "
         "is this a CSV file, with lines that end in LF?"
     ]
 
@@ -254,13 +254,36 @@ def test_parts_are_checked_as_one_and_each_fault_names_its_part(tmp_path: Path) 
 )
 def test_parts_with_different_headers_are_an_error(tmp_path: Path, header: str) -> None:
     csvs.put(tmp_path, "interactions/a.csv", GOOD, csvs.interactions())
-    csvs.put(tmp_path, "interactions/b.csv", header, [])
+    csvs.put(tmp_path, "interactions/b.csv", header, csvs.interactions())
 
     said = f"interactions/b.csv:1: interactions: has the columns {header.replace(',', ', ')}, "
-    assert (
+    assert csvs.told(csvs.checked(tmp_path), tmp_path, "error") == [
         f"{said}unlike the first part: USER_ID, ITEM_ID, EVENT_TYPE, TIMESTAMP; "
         "all parts need the same columns in the same order"
-    ) in csvs.told(csvs.checked(tmp_path), tmp_path, "error")
+    ]
+
+
+def test_the_same_fault_of_many_parts_is_told_once(tmp_path: Path) -> None:
+    for number in range(10):
+        rows = csvs.interactions()[100 * number : 100 * (number + 1)]
+        csvs.put(tmp_path, f"interactions/{number}.csv", f"\ufeff{GOOD}", rows)
+
+    assert csvs.told(csvs.checked(tmp_path), tmp_path) == [
+        "interactions/0.csv:1: interactions: begins with a byte order mark, which becomes part of "
+        "the first column's name; 10 files are like this; save the file as UTF-8 without BOM"
+    ]
+
+
+def test_a_part_without_rows_is_a_warning_if_others_have_some(tmp_path: Path) -> None:
+    csvs.put(tmp_path, "interactions/a.csv", GOOD, [])
+    csvs.put(tmp_path, "interactions/b.csv", GOOD, csvs.interactions())
+
+    report = csvs.checked(tmp_path)
+
+    assert report.errors == ()
+    assert csvs.told(report, tmp_path) == [
+        "interactions/a.csv: interactions: has a header and no rows; is the export complete?"
+    ]
 
 
 def test_other_files_among_the_parts_are_a_warning(tmp_path: Path) -> None:
@@ -277,7 +300,8 @@ def test_other_files_among_the_parts_are_a_warning(tmp_path: Path) -> None:
     ("header", "said"),
     [
         pytest.param("E_MAIL", "column 'E_MAIL' looks like personal data", id="e-mail"),
-        pytest.param("PHONE_NUMBER", "column 'PHONE_NUMBER' looks like personal data", id="phone"),
+        pytest.param("Phone_Number", "column 'Phone_Number' looks like personal data", id="phone"),
+        pytest.param("LASTNAME", "column 'LASTNAME' looks like personal data", id="name"),
     ],
 )
 def test_a_column_named_for_personal_data_is_a_warning(
@@ -291,6 +315,14 @@ def test_a_column_named_for_personal_data_is_a_warning(
         f"users.csv:1: users: {said}; "
         "no model learns from it, and it has to be deleted on demand; leave it out"
     ) in csvs.told(csvs.checked(tmp_path), tmp_path, "warning")
+
+
+@pytest.mark.parametrize("header", ["HEADPHONES", "NAMESPACE", "EMAIL_OPT_IN"])
+def test_a_column_whose_name_only_resembles_that_is_none(tmp_path: Path, header: str) -> None:
+    rows = [f"{row}," for row in csvs.users()]
+    csvs.put(tmp_path, "users.csv", f"{csvs.USERS_HEADER},{header}", rows)
+
+    assert not any("personal" in said for said in csvs.told(csvs.checked(tmp_path), tmp_path))
 
 
 def test_addresses_are_noticed_under_any_name(tmp_path: Path) -> None:

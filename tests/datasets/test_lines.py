@@ -100,8 +100,8 @@ def test_crlf_is_noticed() -> None:
     assert [block.crlf for block in cut(b"1,a,x\n", 1_000)] == [False]
 
 
-def test_a_line_longer_than_a_block_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("personalization.datasets.lines.BLOCK_BYTES", 100)
+def test_a_line_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("personalization.datasets.lines.LONGEST_LINE", 100)
 
     with pytest.raises(LineTooLong) as given_up:
         cut(b"1,a,x\n" + b"y" * 300, 50)
