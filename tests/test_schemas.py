@@ -374,6 +374,16 @@ def test_what_is_accepted_but_doubtful_is_a_warning(schema, dataset, expected):
     assert expected in str(finding)
 
 
+def test_one_broken_column_does_not_hide_what_is_wrong_with_the_others():
+    schema = record("Items", field("ITEM_ID", "int"), field("TAGS", {"type": "array"}), version="2")
+
+    assert [line.split(" is ")[0] for line in said(schema, "items")] == [
+        'schema.fields[1].type: of "TAGS"',
+        "schema.version:",
+        "schema.fields[0].type: of ITEM_ID",
+    ]
+
+
 @pytest.mark.skipif(not ORIGINAL.exists(), reason=f"{ORIGINAL} is not here")
 @pytest.mark.parametrize("dataset", ["interactions", "items", "users"])
 def test_the_schemas_of_the_aws_sample_have_no_error(dataset):

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from personalization.errors import Finding
 from personalization.schemas.rules import MAX_METADATA, NAMES, NAMESPACE, Rule, rules
-from personalization.schemas.structure import Field, Schema, as_schema, said, structure
+from personalization.schemas.structure import Field, as_field, said, structure
 
 MAX_CHARACTERS: Final = 20_000
 
@@ -26,34 +26,44 @@ def findings(
     where         the path of the schema in the file it stands in; each finding's path goes on there
     """
     found = list(structure(schema, where))
-    if any(finding.severity == "error" for finding in found):
+    faulty = [finding.where for finding in found if finding.severity == "error"]
+    if not isinstance(schema, Mapping) or f"{where}.fields" in faulty:
         return found
     kind, known = dataset_type.lower(), rules(dataset_type, domain)
-    parsed = as_schema(schema)
-    owner = f"{domain} {NAMES.get(kind, kind)}" if domain else NAMES.get(kind, kind)
-    found += _head(schema, NAMES.get(kind, kind), where)
-    found += _missing(parsed, known, owner, where)
-    for index, field in enumerate(parsed.fields):
+    wanted = NAMES.get(kind, kind)
+    owner = f"{domain} {wanted}" if domain else wanted
+    if f"{where}.name" not in faulty:
+        found += _name(schema["name"], wanted, where)
+    found += _head(schema, where)
+    found += _missing(schema["fields"], known, owner, where)
+    for index, raw in enumerate(schema["fields"]):
         path = f"{where}.fields[{index}]"
+        if any(fault.startswith(path) for fault in faulty):
+            continue
+        field = as_field(raw)
         found += _attributes(field, kind, path)
         if field.name in known:
             found += _reserved(field, known[field.name], owner, path)
         else:
             found += _unused(field, path)
-    found += _counts(parsed, known, kind, where)
+    if not faulty:
+        fields = tuple(as_field(raw) for raw in schema["fields"])
+        found += _counts(fields, known, kind, where)
     return found
 
 
-def _head(schema: Mapping[str, Any], wanted: str, where: str) -> Iterator[Finding]:
-    size = len(json.dumps(schema, ensure_ascii=False))
-    if size > MAX_CHARACTERS:
-        yield Finding(where, f"has {size} characters", f"at most {MAX_CHARACTERS} are allowed")
-    name = schema["name"]
+def _name(name: str, wanted: str, where: str) -> Iterator[Finding]:
     if name.lower() != wanted.lower():
         yield Finding(f"{where}.name", f"is {said(name)}", f'must be "{wanted}"')
     elif name != wanted:
         # The AWS solution's own README and fixtures write "users" and "interactions".
         yield Finding(f"{where}.name", f"is {said(name)}", f'AWS spells it "{wanted}"', "warning")
+
+
+def _head(schema: Mapping[str, Any], where: str) -> Iterator[Finding]:
+    size = len(json.dumps(schema, ensure_ascii=False))
+    if size > MAX_CHARACTERS:
+        yield Finding(where, f"has {size} characters", f"at most {MAX_CHARACTERS} are allowed")
     namespace, version = schema.get("namespace"), schema.get("version")
     if namespace != NAMESPACE:
         yield Finding(f"{where}.namespace", f"is {said(namespace)}", f'must be "{NAMESPACE}"')
@@ -64,9 +74,10 @@ def _head(schema: Mapping[str, Any], wanted: str, where: str) -> Iterator[Findin
 
 
 def _missing(
-    schema: Schema, known: Mapping[str, Rule], owner: str, where: str
+    fields: list[Any], known: Mapping[str, Rule], owner: str, where: str
 ) -> Iterator[Finding]:
-    present = {field.name for field in schema.fields}
+    names = [raw.get("name") for raw in fields if isinstance(raw, Mapping)]
+    present = {name for name in names if isinstance(name, str)}
     for name, rule in known.items():
         if rule.required and name not in present:
             yield Finding(f"{where}.fields", f"has no {name}", f"{owner} need it as {rule}")
@@ -116,29 +127,26 @@ def _unused(field: Field, path: str) -> Iterator[Finding]:
         yield Finding(path, problem, "training will not use it", "warning")
 
 
-def _counts(schema: Schema, known: Mapping[str, Rule], kind: str, where: str) -> Iterator[Finding]:
-    own = [field for field in schema.fields if field.name not in known]
+def _counts(
+    fields: tuple[Field, ...], known: Mapping[str, Rule], kind: str, where: str
+) -> Iterator[Finding]:
+    own = [field for field in fields if field.name not in known]
     limit, path = MAX_METADATA.get(kind), f"{where}.fields"
     if limit is not None and len(own) > limit:
-        allowed = f"at most {limit} are allowed"
-        yield Finding(
-            path, f"has {len(own)} columns that are neither required nor reserved", allowed
-        )
-    textual = [field.name for field in schema.fields if field.textual]
-    if len(textual) > 1:
-        yield Finding(
-            path, f"has {len(textual)} textual columns: {', '.join(textual)}", "one at most"
-        )
-    names = [field.name for field in schema.fields if field.item_name]
-    if len(names) > 1:
-        yield Finding(path, f"has {len(names)} itemName columns: {', '.join(names)}", "one at most")
+        problem = f"has {len(own)} columns that are neither required nor reserved"
+        yield Finding(path, problem, f"at most {limit} are allowed")
+    marks = {
+        "textual": [field.name for field in fields if field.textual],
+        "itemName": [field.name for field in fields if field.item_name],
+    }
+    for mark, names in marks.items():
+        if len(names) > 1:
+            problem = f"has {len(names)} {mark} columns: {', '.join(names)}"
+            yield Finding(path, problem, "one at most")
     # A reserved column counts for Users and Actions: the default VIDEO_ON_DEMAND schema of Users
     # has nothing else.  Items of a domain have required columns enough.
-    optional = own if kind == "items" else [f for f in schema.fields if not _is_required(f, known)]
-    domain_items = kind == "items" and sum(rule.required for rule in known.values()) > 1
-    if kind in ("items", "users", "actions") and not optional and not domain_items:
+    required = [name for name, rule in known.items() if rule.required]
+    counted = own if kind == "items" else [f for f in fields if f.name not in required]
+    needed = kind in ("items", "users", "actions") and len(required) == 1
+    if needed and not counted:
         yield Finding(path, "has no metadata column", "at least one is required besides the id")
-
-
-def _is_required(field: Field, known: Mapping[str, Rule]) -> bool:
-    return field.name in known and known[field.name].required

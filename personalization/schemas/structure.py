@@ -55,12 +55,7 @@ def parse(schema: str | Mapping[str, Any]) -> Schema:
     faults = [fault for fault in structure(document, "schema") if fault.severity == "error"]
     if faults:
         raise ConfigError("the schema is not a flat Avro record that Personalize can read", faults)
-    return as_schema(document)
-
-
-def as_schema(document: Mapping[str, Any]) -> Schema:
-    """Return the schema of a document in which `structure` found no error."""
-    return Schema(document["name"], tuple(_field(raw) for raw in document["fields"]))
+    return Schema(document["name"], tuple(as_field(raw) for raw in document["fields"]))
 
 
 def structure(schema: Any, where: str) -> Iterator[Finding]:
@@ -101,7 +96,8 @@ def _document(text: str) -> Any:
         raise ConfigError(f"the schema is not JSON: {shortened(error)}") from error
 
 
-def _field(raw: Mapping[str, Any]) -> Field:
+def as_field(raw: Mapping[str, Any]) -> Field:
+    """Return the column of a field in which `structure` found no error."""
     union = raw["type"] if isinstance(raw["type"], list) else [raw["type"]]
     return Field(
         name=raw["name"],
