@@ -19,20 +19,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 
-from personalization.columns import CHANNEL, ENDPOINT_ID, PINPOINT_ENDPOINT_ID, USER_ID
+from personalization.columns import PINPOINT_ENDPOINT_ID, USER_ID
+from personalization.transforms.audience_members import (
+    distinct,
+    find_members,
+    told_by_an_endpoint,
+)
 from personalization.transforms.audience_names import logical_name, stamped_name
 from personalization.transforms.audience_options import AudienceOptions
 from personalization.transforms.audience_report import AudienceFile, AudienceReport, Rejects
 from personalization.transforms.batch_output import RejectedLine, SegmentLine, read_lines
-from personalization.transforms.endpoint_index import (
-    ROW,
-    EndpointIndex,
-    build_index,
-    hashes,
-)
+from personalization.transforms.endpoint_index import EndpointIndex, build_index
 from personalization.transforms.endpoints import open_endpoints
 from personalization.transforms.kept_index import kept_index
 
@@ -67,6 +66,7 @@ def write_audiences(
     `AudienceReport.refuse_above`.  A query asked twice gives one audience; its second line is
     set aside.  Raises ConfigError for an endpoint table that cannot answer the options.
     """
+    stamped_name("", stamp)  # refuses a stamp it cannot use before there is any work
     target.mkdir(parents=True, exist_ok=True)
     written: list[AudienceFile] = []
     with (
@@ -129,17 +129,10 @@ def _index(
         return
     with tempfile.TemporaryDirectory(prefix=".endpoints-", dir=target) as scratch:
         folder = Path(scratch)
-        buckets = build_index(table, folder, eligible=options.eligible(), columns=_columns(options))
+        buckets = build_index(
+            table, folder, eligible=options.eligible(), columns=told_by_an_endpoint(options)
+        )
         yield EndpointIndex(folder, buckets, pl.lit(True))
-
-
-def _columns(options: AudienceOptions) -> list[str]:
-    """Return what a matching endpoint must tell."""
-    asked = {
-        ENDPOINT_ID: options.address_by == "endpoint",
-        CHANNEL: options.one_per_channel,
-    }
-    return [name for name, needed in asked.items() if needed]
 
 
 def _channels(options: AudienceOptions, index: EndpointIndex | None) -> tuple[str | None, ...]:
@@ -169,7 +162,7 @@ def _batches(lines: Iterable[SegmentLine], top: int | None) -> Iterator[list[_As
     batch: list[_Asked] = []
     users = 0
     for line in lines:
-        wanted = _distinct(line.users)
+        wanted = distinct(line.users)
         asked = _Asked(line, wanted if top is None else wanted.head(top))
         if batch and users + len(asked.users) > _BATCH_USERS:
             yield batch
@@ -178,14 +171,6 @@ def _batches(lines: Iterable[SegmentLine], top: int | None) -> Iterator[list[_As
         users += len(asked.users)
     if batch:
         yield batch
-
-
-def _distinct(ids: pl.Series) -> pl.Series:
-    """Return the ids without repetitions.  Equal ids have equal hashes, and those sort fast."""
-    ordered = np.sort(hashes(ids))
-    if (ordered[1:] != ordered[:-1]).all():
-        return ids
-    return ids.unique(maintain_order=True)
 
 
 def _drafts(
@@ -199,11 +184,7 @@ def _drafts(
             yield _Draft(asked.line, None, asked.users, None)
         return
     users = pl.concat([asked.users for asked in batch], rechunk=True)
-    columns = _columns(options)
-    if options.address_by == "endpoint":
-        members = _endpoint_members(users, index, columns, ranked=options.top is not None)
-    else:
-        members = _user_members(users, index, columns, channels)
+    members = find_members(users, index, options, channels)
     start = 0
     for asked in batch:
         stop = start + len(asked.users)
@@ -211,49 +192,6 @@ def _drafts(
             chosen, reached = members(channel, start, stop)
             yield _Draft(asked.line, channel, chosen, asked.users.filter(~reached))
         start = stop
-
-
-# Given a channel and a stretch of the batch's users: the audience, and which users it reaches.
-_Members = Callable[[str | None, int, int], tuple[pl.Series, pl.Series]]
-
-
-def _user_members(
-    users: pl.Series,
-    index: EndpointIndex,
-    columns: list[str],
-    channels: Sequence[str | None],
-) -> _Members:
-    reached = {channel: np.zeros(len(users), np.bool_) for channel in channels}
-    for found in index.match(users, columns):
-        for channel in channels:
-            rows = found if channel is None else found.filter(pl.col(CHANNEL) == channel)
-            reached[channel][rows[ROW].to_numpy()] = True
-
-    def members(channel: str | None, start: int, stop: int) -> tuple[pl.Series, pl.Series]:
-        mask = pl.Series(reached[channel][start:stop])
-        return users.slice(start, stop - start).filter(mask), mask
-
-    return members
-
-
-def _endpoint_members(
-    users: pl.Series, index: EndpointIndex, columns: list[str], *, ranked: bool
-) -> _Members:
-    found = list(index.match(users, columns))
-    rows = [part[ROW].to_numpy() for part in found]
-
-    def members(channel: str | None, start: int, stop: int) -> tuple[pl.Series, pl.Series]:
-        edges = [np.searchsorted(part, [start, stop]) for part in rows]
-        mine = pl.concat([part[first:end] for part, (first, end) in zip(found, edges, strict=True)])
-        if channel is not None:
-            mine = mine.filter(pl.col(CHANNEL) == channel)
-        if ranked:
-            mine = mine.sort(ROW, maintain_order=True)
-        reached = np.zeros(stop - start, np.bool_)
-        reached[mine[ROW].to_numpy() - start] = True
-        return _distinct(mine[ENDPOINT_ID]), pl.Series(reached)
-
-    return members
 
 
 def _write(draft: _Draft, target: Path, stamp: dt.datetime) -> AudienceFile:

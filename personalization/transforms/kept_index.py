@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from personalization.transforms.endpoints import EndpointTable
 log = logging.getLogger(__name__)
 
 _LAYOUT: Final = "v1"  # part of the folder's name: another layout never reads this one
+_DAY_S: Final = 86_400
 _SETTLED_NS: Final = 2_000_000_000  # coarser than any file system's clock
 
 
@@ -31,6 +33,9 @@ def kept_index(table: EndpointTable, home: Path) -> tuple[Path, int]:
     for folder in home.glob(f"{_LAYOUT}-{fingerprint}-*"):
         return folder, int(folder.name.rpartition("-")[2])
 
+    for leftover in home.glob(".building-*"):  # of a run that was killed
+        if time.time() - leftover.stat().st_mtime > _DAY_S:
+            shutil.rmtree(leftover, ignore_errors=True)
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=home))
     try:
         buckets = build_index(table, building)

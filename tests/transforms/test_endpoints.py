@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from personalization.errors import ConfigError
 from personalization.transforms import endpoint_index
@@ -181,3 +183,29 @@ def test_old_indexes_go_but_the_latest_may_still_be_read(tmp_path):
 
     assert [folder.exists() for folder, _ in kept] == [False, True, True]
     assert not list((tmp_path / "h").glob(".building-*"))
+
+
+numbers = st.integers(0, 2**64 - 1) | st.sampled_from([0, 2**63, 2**64 - 1])
+
+
+@given(known=st.sets(numbers, min_size=1), hashed=st.lists(numbers))
+def test_users_are_looked_for_where_a_binary_search_would_end(known, hashed):
+    ordered = np.array(sorted(known), np.uint64)
+    wanted = np.array(hashed, np.uint64)
+
+    assert (
+        endpoint_index._first_not_below(ordered, wanted).tolist()
+        == np.searchsorted(ordered, wanted).tolist()
+    )
+
+
+def test_leftovers_of_a_killed_build_go_after_a_day(tmp_path):
+    source = table(tmp_path / "e.csv", [("ana", "1")])
+    old, fresh = tmp_path / "h" / ".building-old", tmp_path / "h" / ".building-fresh"
+    for leftover in (old, fresh):
+        leftover.mkdir(parents=True)
+    two_days_ago = source.stat().st_mtime - 2 * 86_400
+    os.utime(old, (two_days_ago, two_days_ago))
+    kept_index(open_endpoints(source), tmp_path / "h")
+
+    assert (old.exists(), fresh.exists()) == (False, True)
