@@ -8,9 +8,14 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from personalization.aws import S3Path, aws_errors
+from botocore.exceptions import ClientError
+
+from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+
+# Name of the metadata that tells an object's SHA-256, in hex.
+_DIGEST: Final = "sha256"
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,29 @@ def download(s3: Any, path: S3Path, target: Path) -> Path:
 
 
 def upload(s3: Any, file: Path, path: S3Path, content_type: str = "text/csv") -> None:
-    """Write the file to an object.  Safe to repeat."""
+    """Write the file to an object, unless the object is a copy of it already.
+
+    A copy is known by its digest, kept in the object's metadata: a repeat leaves it as it is, with
+    the time at which it was written, by which others know that nothing is new.
+    """
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
     with aws_errors(f"uploading {path}"):
-        extra = {"ContentType": content_type}
+        if _digest(s3, path) == digest:
+            return
+        extra = {"ContentType": content_type, "Metadata": {_DIGEST: digest}}
         s3.upload_file(str(file), path.bucket, path.key, ExtraArgs=extra)
+
+
+def _digest(s3: Any, path: S3Path) -> str | None:
+    try:
+        head = s3.head_object(Bucket=path.bucket, Key=path.key)
+    except ClientError as error:
+        if error_code(error) in NOT_THERE:
+            return None
+        raise
+    digest: str | None = head["Metadata"].get(_DIGEST)
+    return digest
 
 
 def kept_copies(s3: Any, objects: Sequence[S3Object], home: Path) -> Path:

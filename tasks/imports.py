@@ -19,7 +19,7 @@ from personalization.connectors import (
     ImportTicket,
     TakesAudiences,
 )
-from personalization.errors import ConfigError, FatalError
+from personalization.errors import ConfigError, FatalError, shortened
 from personalization.parameters import Waiting
 from personalization.waiting import looks
 from tasks.artifacts import artifact_key, show_table
@@ -95,12 +95,15 @@ def follow_imports(
             "%s: %s, %d accepted, %d rejected", name, it.status, it.accepted, it.rejected
         )
     if failed := {name: it for name, it in seen.items() if it.state == "failed"}:
-        reasons = "; ".join(
-            f"{name} is {it.status}: {', '.join(it.failures) or 'no reason was given'}"
-            for name, it in failed.items()
-        )
+        reasons = "; ".join(f"{name} is {it.status}, {_reasons(it)}" for name, it in failed.items())
         raise FatalError(f"{destination} imported nothing of {len(failed)} audience(s): {reasons}")
     return seen
+
+
+def _reasons(it: ImportProgress) -> str:
+    if not it.failures:
+        return "no reason was given"
+    return f"{it.rejected} rejected, such as: {shortened(it.failures[0], 400)}"
 
 
 def receipt_rows(seen: Mapping[str, ImportProgress]) -> list[dict[str, Any]]:

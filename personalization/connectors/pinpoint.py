@@ -105,19 +105,12 @@ class Pinpoint(Connector[PinpointConfig], TakesAudiences):
         with aws_errors(f"following import job {ticket.job} of Pinpoint application {application}"):
             answer = self._pinpoint.get_import_job(ApplicationId=application, JobId=ticket.job)
         job = answer["ImportJobResponse"]
-        status = job["JobStatus"]
-        rejected = job.get("TotalFailures", 0)
-        accepted = max(0, job.get("TotalProcessed", 0) - rejected)
-        state: State = "running"
-        if status in _FAILED:
-            state = "failed"
-        elif status == "COMPLETED":
-            state = outcome(accepted, rejected)
+        state, accepted, rejected = _ended(job)
         failures = tuple(shortened(said) for said in job.get("Failures", [])[:MAX_FAILURES])
         if state == "failed" and not failures:
             failures = (f"{job.get('FailedPieces', 0)} pieces failed; Pinpoint does not say why",)
         segment = job["Definition"].get("SegmentId", "")
-        return ImportProgress(state, accepted, rejected, failures, segment, status)
+        return ImportProgress(state, accepted, rejected, failures, segment, job["JobStatus"])
 
     def _start(
         self, audience: Audience, file: audience_file.AudienceFile, segment: str
@@ -173,6 +166,17 @@ class Pinpoint(Connector[PinpointConfig], TakesAudiences):
         return next((each["Definition"].get("SegmentId", "") for each in running), "")
 
 
+def _ended(job: dict[str, Any]) -> tuple[State, int, int]:
+    """Return how the job stands, and how many rows were accepted and rejected so far."""
+    rejected = job.get("TotalFailures", 0)
+    accepted = max(0, job.get("TotalProcessed", 0) - rejected)
+    if job["JobStatus"] in _FAILED:
+        return "failed", accepted, rejected
+    if job["JobStatus"] == "COMPLETED":
+        return outcome(accepted, rejected), accepted, rejected
+    return "running", accepted, rejected
+
+
 def _that_read(
     file: audience_file.AudienceFile, jobs: list[dict[str, Any]]
 ) -> dict[str, Any] | None:
@@ -181,7 +185,7 @@ def _that_read(
             each
             for each in jobs
             if each["Definition"]["S3Url"] == str(file.location)
-            and each["JobStatus"] not in _FAILED
+            and _ended(each)[0] != "failed"
             and _moment(each["CreationDate"]) >= file.modified
         ),
         None,
