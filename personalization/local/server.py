@@ -67,8 +67,12 @@ class LocalAws:
                 host, port, application, handler=_RequestHandler, fd=listening.fileno()
             )
         self.endpoint_url = f"http://{host}:{self._server.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws")
-        self._thread.daemon = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever,
+            kwargs={"poll_interval": 0.05},  # seconds until `close` is noticed
+            name="local-aws",
+            daemon=True,
+        )
         self._closed = False
         _Moto.opened()
         self._thread.start()

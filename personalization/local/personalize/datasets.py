@@ -59,14 +59,14 @@ class Datasets:
     def _new_schema(self, call: Call) -> dict[str, Any]:
         params = call.params
         try:
-            document = json.loads(params["schema"])
-            name = schemas.parse(document).name
-        except (ValueError, ConfigError) as error:
+            name = schemas.parse(params["schema"]).name
+        except ConfigError as error:
             raise invalid(f"Invalid schema: {_on_one_line(error)}") from error
         dataset_type = _TYPES.get(name.lower())
         if dataset_type is None:
             known = ", ".join(schemas.NAMES.values())
             raise invalid(f"Invalid schema: its name is {name}, not one of {known}")
+        document = json.loads(params["schema"])
         found = schemas.findings(document, dataset_type, params.get("domain"), "schema")
         if faults := [str(each) for each in found if each.severity == "error"]:
             raise invalid(f"Invalid schema: {'; '.join(faults)}")

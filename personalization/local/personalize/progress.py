@@ -58,11 +58,11 @@ class Progress:
             return self._shown()
 
     def look(self) -> str:
-        """Return the state and count the look; wait for the work if looks alone are due."""
-        if self._work is not None and self._pace.looks is not None and self._is_last_but_work():
+        """Return the state and count the look; wait for the work if only that is missing."""
+        if self._pace.looks is not None and self._work is not None and self._lacks_only_work():
             wait([self._work])
         with self._lock:
-            self._advance()
+            self._advance(by_look=True)
             self._looks += 1
             return self._shown()
 
@@ -93,19 +93,17 @@ class Progress:
     def _note_the_time(self, _: Future[Any]) -> None:
         self._finished = dt.datetime.now(dt.UTC)
 
-    def _is_last_but_work(self) -> bool:
+    def _lacks_only_work(self) -> bool:
         with self._lock:
-            self._advance()
-            waits = self._index == len(self._states) - 2
-            return waits and self._looks >= (self._pace.looks or 0)
+            return self._index == len(self._states) - 2 and self._looks >= (self._pace.looks or 0)
 
-    def _advance(self) -> None:
+    def _advance(self, *, by_look: bool = False) -> None:
         while self._index < len(self._states) - 1:
             work = self._work if self._index == len(self._states) - 2 else None
             if work is not None and not work.done():
                 return
             if self._pace.looks is not None:
-                if self._looks < self._pace.looks:
+                if not by_look or self._looks < self._pace.looks:
                     return
                 self._since = dt.datetime.now(dt.UTC)
             else:
