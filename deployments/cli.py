@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import boto3
+import orjson
 import typer
+from pydantic import ValidationError
 
 from deployments.terminal import console, exit_status, show_findings
 from personalization.aws import S3Path, aws_errors
 from personalization.config import check as check_parameter_file
 from personalization.datasets import avro_schemas, check, generate, locate, wanted_of
-from personalization.errors import ConfigError
+from personalization.errors import ConfigError, Finding
+
+FLOWS: Final = ("train", "batch-segment", "batch-inference", "postprocess", "import-audience")
 
 app = typer.Typer(
     help="Amazon Personalize end to end, as Prefect flows.",
@@ -100,3 +106,44 @@ def local(
     from personalization.local.__main__ import main  # moto takes a second to import
 
     raise typer.Exit(main(["--host", host, "--port", str(port)]))
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def run(
+    flow: Annotated[str, typer.Argument(metavar="FLOW", help=f"One of: {', '.join(FLOWS)}.")],
+    parameters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE…", help="The flow's parameters; values may be JSON."),
+    ] = None,
+) -> None:
+    """Run one flow here and now, in this process.
+
+    personalize run train file=s3://bucket/train/films/config.json plan_only=true
+    """
+    with exit_status():
+        if flow not in FLOWS:
+            raise ConfigError(f"there is no flow {flow!r}; there are: {', '.join(FLOWS)}")
+        settings = dict(_setting(it) for it in parameters or [])
+        module = import_module(f"flows.{flow.replace('-', '_')}")  # Prefect takes seconds to import
+        function = getattr(module, flow.replace("-", "_"))
+        model = inspect.signature(function.fn, eval_str=True).parameters["parameters"].annotation
+        try:
+            checked = model.model_validate(settings)
+        except ValidationError as error:
+            findings = [
+                Finding(".".join(str(part) for part in it["loc"]), it["msg"], source=flow)
+                for it in error.errors()
+            ]
+            raise ConfigError(f"{flow} cannot be run with these parameters", findings) from error
+        console.print(function(checked))
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """Return the key and the value of KEY=VALUE; a value that is JSON is taken as such."""
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise ConfigError(f"{text!r} is not a setting; write KEY=VALUE")
+    try:
+        return key, orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return key, value
