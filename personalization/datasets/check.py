@@ -21,7 +21,8 @@ from personalization.datasets.repeats import counting_repeats
 from personalization.datasets.requirements import Wanted, enough, in_place
 from personalization.datasets.scan import Scan
 from personalization.errors import ConfigError, Finding
-from personalization.schemas import parse
+from personalization.schemas import Schema, parse
+from personalization.schemas import findings as schema_findings
 
 _IDS: Final = {"items": AWS_ITEM_ID, "users": AWS_USER_ID}
 
@@ -91,7 +92,7 @@ def check(
     """Read all files once and return everything that is wrong or doubtful about them.
 
     files    as `locate` returns them
-    schemas  Avro schema of each dataset that there should be
+    schemas  Avro schema of each dataset that there should be; data of a faulty one are not read
     wanted   what the data have to be good for
     cleaned  a folder for a copy without the faulty rows, `<dataset>.csv`, and for rejects.csv,
              which lists these with their reasons.  Faults of rows are then warnings.
@@ -100,13 +101,13 @@ def check(
     Nothing is changed except in `cleaned`.  Memory: some 250 MB, and some 100 bytes for each user
     and item; disk, while it runs: 8 bytes for each interaction.
 
-    Raises ConfigError for a schema that cannot be read and for a file that vanished; what S3 says
-    is raised as FatalError or RetryableError.
+    Raises ConfigError for a local file that vanished; what S3 says is raised as FatalError or
+    RetryableError.
     """
     now_s = int((now or dt.datetime.now(dt.UTC)).timestamp())
-    parsed = {dataset: parse(schema) for dataset, schema in schemas.items()}
     faults = Faults(forgiving=cleaned is not None)
-    for finding in in_place(files, parsed, wanted):
+    parsed = _sound(schemas, wanted, faults)
+    for finding in in_place(files, schemas, wanted):
         faults.add(finding)
     scans: dict[str, Scan] = {}
     known = {dataset: Known(dataset, column) for dataset, column in _IDS.items()}
@@ -136,6 +137,21 @@ def check(
         cleaned=dict(copy.paths) if copy else {},
         rejects=cleaned / REJECTS if cleaned else None,
     )
+
+
+def _sound(
+    schemas: Mapping[str, Mapping[str, Any]], wanted: Wanted, faults: Faults
+) -> dict[str, Schema]:
+    """Return the schemas that Personalize would accept; by the others no data can be judged."""
+    sound = {}
+    for dataset, schema in schemas.items():
+        found = schema_findings(schema, dataset, wanted.domain, f"schema of {dataset}")
+        errors = [finding for finding in found if finding.severity == "error"]
+        for error in errors:
+            faults.add(error)
+        if not errors:
+            sound[dataset] = parse(schema)
+    return sound
 
 
 def _take_in(scan: Scan, known: Known) -> None:

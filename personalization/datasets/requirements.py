@@ -5,7 +5,7 @@ Source: Personalize developer guide, "Service quotas" and "Preparing and importi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -41,30 +41,26 @@ class Wanted:
 
 
 def in_place(
-    files: Mapping[str, DataFiles], schemas: Mapping[str, Schema], wanted: Wanted
+    files: Mapping[str, DataFiles], declared: Collection[str], wanted: Wanted
 ) -> Iterator[Finding]:
-    """Yield what can be said before any file is opened."""
-    if schemas and not any(dataset in files for dataset in schemas):
-        allowed = " or ".join(f"{name}.csv or {name}/*.csv" for name in DATASETS if name in schemas)
+    """Yield what can be said before any file is opened.
+
+    declared  the datasets that the parameter file has a schema for
+    """
+    if declared and not any(dataset in files for dataset in declared):
+        there = [name for name in DATASETS if name in declared]
+        allowed = " or ".join(f"{name}.csv or {name}/*.csv" for name in there)
         yield Finding("data", "there are none", f"put {allowed} beside the parameter file")
     for dataset in DATASETS:
-        if dataset in schemas and files and dataset not in files:
+        if dataset in declared and files and dataset not in files:
             allowed = f"nothing is imported for it; {dataset}.csv or {dataset}/*.csv would be"
             yield Finding(dataset, "there are no data", allowed, "warning")
-        if dataset in files and dataset not in schemas:
+        if dataset in files and dataset not in declared:
             problem, source = "there are data, but no schema", files[dataset].location
             allowed = "nothing is imported of it; add it to `datasets` in the parameter file"
             yield Finding(dataset, problem, allowed, "warning", source)
     for dataset, found in files.items():
         yield from _sizes(dataset, found, wanted)
-    typed = "interactions" not in schemas or any(
-        column.name == AWS_EVENT_TYPE for column in schemas["interactions"].fields
-    )
-    reasons = [f"the domain {wanted.domain} needs it"] if wanted.domain else []
-    reasons += [f"solution {name} trains on {kind!r}" for name, kind in wanted.event_types.items()]
-    if not typed and reasons:
-        where = f"interactions.{AWS_EVENT_TYPE}"
-        yield Finding(where, "is not in the schema", f"{'; '.join(reasons)}")
 
 
 def _sizes(dataset: str, found: DataFiles, wanted: Wanted) -> Iterator[Finding]:
@@ -139,9 +135,13 @@ def _event_types(
 ) -> Iterator[Finding]:
     where = f"interactions.{AWS_EVENT_TYPE}"
     known = counts.event_types
+    columns = [column.name for column in schemas["interactions"].fields]
     for solution, kind in wanted.event_types.items():
         found = known.get(kind, 0)
-        if known and found < MIN_INTERACTIONS:
+        if AWS_EVENT_TYPE not in columns:
+            problem = "is not in the schema"
+            yield Finding(where, problem, f"solution {solution} trains on {kind!r}")
+        elif known and found < MIN_INTERACTIONS:
             there = ", ".join(f"{name!r} ({count:,})" for name, count in [*known.items()][:10])
             yield Finding(
                 where,
@@ -150,7 +150,7 @@ def _event_types(
                 f"there are {there}",
             )
     reserved = rules("interactions", wanted.domain)
-    own = [column.name for column in schemas["interactions"].fields if column.name not in reserved]
+    own = [name for name in columns if name not in reserved]
     if known and len(known) + len(own) > MAX_TYPES_AND_METADATA:
         yield Finding(
             where,

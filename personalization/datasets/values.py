@@ -89,11 +89,11 @@ def _of(column: Field, now_s: int) -> Iterator[tuple[Kind, pl.Expr, dict[str, ob
     given = text.is_not_null() & (text != "")
     if column.name in IDS:
         blank = text.str.starts_with(" ") & (text.str.strip_chars() == "")
-        yield faults.EMPTY_ID, ~given.fill_null(False) | blank.fill_null(False), {}
+        yield faults.EMPTY_ID, ~given | blank, {}
         yield faults.QUOTED_ID, text.str.contains('"', literal=True), {}
         yield _longer(text, _LONGEST_ID)
     elif not column.nullable:
-        yield faults.EMPTY, ~given.fill_null(False), {}
+        yield faults.EMPTY, ~given, {}
     if column.categorical:
         yield _longer(text, _LONGEST_CATEGORY)
     if column.textual:

@@ -99,32 +99,36 @@ def test_the_type_a_solution_trains_on_has_to_be_there_often_enough(tmp_path: Pa
     ]
 
 
-@pytest.mark.parametrize(
-    ("wanted", "reason"),
-    [
-        pytest.param(
-            Wanted(domain="VIDEO_ON_DEMAND"), "the domain VIDEO_ON_DEMAND needs it", id="domain"
-        ),
-        pytest.param(
-            Wanted(event_types={"affinity": "Buy"}),
-            "solution affinity trains on 'Buy'",
-            id="solution",
-        ),
-    ],
-)
-def test_a_schema_without_event_type_is_an_error_where_types_are_needed(
-    tmp_path: Path, wanted: Wanted, reason: str
-) -> None:
+def without_event_type(folder: Path) -> dict[str, object]:
+    """Write interactions without types and return their schema."""
     rows = [row.replace(",Watch", "") for row in csvs.interactions()]
-    csvs.put(tmp_path, "interactions.csv", "USER_ID,ITEM_ID,TIMESTAMP", rows)
+    csvs.put(folder, "interactions.csv", "USER_ID,ITEM_ID,TIMESTAMP", rows)
     fields = [field for field in csvs.INTERACTIONS["fields"] if field["name"] != "EVENT_TYPE"]
-    untyped = csvs.schema("Interactions", *fields)
+    return csvs.schema("Interactions", *fields)
 
-    report = csvs.checked(tmp_path, schemas={"interactions": untyped}, wanted=wanted)
+
+def test_a_solution_cannot_train_on_a_type_that_the_schema_does_not_have(tmp_path: Path) -> None:
+    schemas = {"interactions": without_event_type(tmp_path)}
+    wanted = Wanted(event_types={"affinity": "Buy"})
+
+    report = csvs.checked(tmp_path, schemas=schemas, wanted=wanted)
 
     assert csvs.told(report, tmp_path) == [
-        f"interactions.EVENT_TYPE: is not in the schema; {reason}"
+        "interactions.EVENT_TYPE: is not in the schema; solution affinity trains on 'Buy'"
     ]
+
+
+def test_by_a_schema_that_personalize_would_not_take_no_data_are_judged(tmp_path: Path) -> None:
+    schemas = {"interactions": without_event_type(tmp_path)}
+    wanted = Wanted(domain="VIDEO_ON_DEMAND")
+
+    report = csvs.checked(tmp_path, schemas=schemas, wanted=wanted)
+
+    assert csvs.told(report, tmp_path) == [
+        "schema of interactions.fields: has no EVENT_TYPE; "
+        'VIDEO_ON_DEMAND Interactions need it as "string"'
+    ]
+    assert report.datasets == {}
 
 
 def test_more_event_types_and_metadata_than_the_quota_are_a_warning(tmp_path: Path) -> None:
