@@ -24,7 +24,7 @@ local: $(VENV)/.ready
 
 # Pins carry neither an index nor a host, so they work with whichever index the machine is set up for.
 lock:
-	uv pip compile --universal --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.txt
 
 clean:
 	rm -rf $(VENV) .demo

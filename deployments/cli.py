@@ -39,7 +39,10 @@ def _read(place: str) -> bytes:
         path = S3Path.parse(place)
         with aws_errors(f"reading {place}"):
             body: bytes = (
-                boto3.client("s3").get_object(Bucket=path.bucket, Key=path.key)["Body"].read()
+                boto3.Session()
+                .client("s3")
+                .get_object(Bucket=path.bucket, Key=path.key)["Body"]
+                .read()
             )
             return body
     try:
@@ -72,7 +75,7 @@ def data_check(
         checked = check_parameter_file(_read(file), file)
         if checked.file is None:
             raise ConfigError(f"{file} cannot be used", checked.findings)
-        s3 = boto3.client("s3") if file.startswith("s3://") else None
+        s3 = boto3.Session().client("s3") if file.startswith("s3://") else None
         found = locate(S3Path.parse(file) if s3 else Path(file), s3)
         wanted = wanted_of(checked.file)
         report = check(found, avro_schemas(checked.file), s3=s3, wanted=wanted, cleaned=cleaned)

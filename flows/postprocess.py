@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from personalization.parameters import PostprocessParameters
 from personalization.segments import PostprocessReport
 from tasks.audiences import find_segment_output, make_audiences
 from tasks.imports import check_destination, follow_imports, start_import
+from tasks.running import threads
 
 
 # Two imports at a time: what the strictest destination allows an account.
-@flow(name="postprocess", task_runner=ThreadPoolTaskRunner[Any](max_workers=2))
+@flow(name="postprocess", task_runner=threads(2))
 def postprocess(parameters: PostprocessParameters) -> PostprocessReport:
     """Return the audiences that were written and, if a destination was named, how imports ended.
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import flow
-from prefect.runtime import flow_run
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks.settings import role_for
 from personalization.aws import S3Path
@@ -16,15 +12,11 @@ from tasks.batch import find_outputs
 from tasks.checks import check_data, check_job_inputs
 from tasks.declare import declare, locate_data, read_parameter_file
 from tasks.reconcile import ensure_resource, make_plan, now, show_metrics, wait_until_active
-
-
-def _name() -> str:
-    folder = flow_run.parameters["parameters"].file.rsplit("/", 2)[-2]
-    return f"train-{folder}-{now():%Y%m%d-%H%M%S}"
+from tasks.running import threads, train_run_name
 
 
 # Four calls at a time: Personalize's control plane is throttled, and nothing here is in a hurry.
-@flow(name="train", flow_run_name=_name, task_runner=ThreadPoolTaskRunner[Any](max_workers=4))
+@flow(name="train", flow_run_name=train_run_name, task_runner=threads(4))
 def train(parameters: TrainParameters) -> TrainReport:
     """Return what was planned and done.
 

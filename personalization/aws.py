@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,
     HTTPClientError,
     NoCredentialsError,
     ParamValidationError,
@@ -88,7 +89,7 @@ def translated(error: ClientError | BotoCoreError, doing: str) -> PersonalizeFlo
         )
     if isinstance(error, ParamValidationError):
         return ConfigError(f"{doing} failed: {shortened(error)}")
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, (HTTPClientError, ConnectionError)):
         return RetryableError(f"{doing} failed: {shortened(error)}")
     return FatalError(f"{doing} failed: {shortened(error)}")
 

@@ -1,0 +1,25 @@
+"""How tasks of one flow run beside each other, and what a flow run is called."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from tasks.reconcile import now
+
+
+def threads(count: int) -> TaskRunner[PrefectFuture[Any]]:
+    """Return a runner of at most `count` tasks at a time; boto3 and polars let go of the GIL."""
+    # Prefect types its runners by their futures, invariantly, and `flow` takes the base only.
+    return cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=count))
+
+
+def train_run_name() -> str:
+    """Return `train-<folder of the parameter file>-<UTC time>`."""
+    parameters = flow_run.parameters["parameters"]
+    # A deployment's run is named before its parameters have become a model.
+    file = parameters["file"] if isinstance(parameters, dict) else parameters.file
+    return f"train-{'/'.join(file.split('/')[-2:-1])}-{now():%Y%m%d-%H%M%S}"
