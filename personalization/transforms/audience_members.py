@@ -9,7 +9,8 @@ import polars as pl
 
 from personalization.columns import CHANNEL, ENDPOINT_ID
 from personalization.transforms.audience_options import AudienceOptions
-from personalization.transforms.endpoint_index import ROW, EndpointIndex, hashes
+from personalization.transforms.endpoint_buckets import hashes
+from personalization.transforms.endpoint_index import ROW, EndpointIndex
 
 # Given a channel (None: all) and a stretch of the batch's users: the audience's ids, and a mask
 # that says which of the users it reaches.

@@ -31,7 +31,8 @@ from personalization.transforms.audience_names import logical_name, stamped_name
 from personalization.transforms.audience_options import AudienceOptions
 from personalization.transforms.audience_report import AudienceFile, AudienceReport, Rejects
 from personalization.transforms.batch_output import RejectedLine, SegmentLine, read_lines
-from personalization.transforms.endpoint_index import EndpointIndex, build_index
+from personalization.transforms.endpoint_buckets import split_endpoints
+from personalization.transforms.endpoint_index import EndpointIndex
 from personalization.transforms.endpoints import open_endpoints
 from personalization.transforms.kept_index import kept_index
 
@@ -125,14 +126,12 @@ def _index(
     table = open_endpoints(source, options.needed_columns())
     if home is not None:
         folder, buckets = kept_index(table, home)
-        yield EndpointIndex(folder, buckets, options.eligible())
+        yield EndpointIndex(folder, buckets, options.eligible(), is_sorted=True)
         return
     with tempfile.TemporaryDirectory(prefix=".endpoints-", dir=target) as scratch:
-        folder = Path(scratch)
-        buckets = build_index(
-            table, folder, eligible=options.eligible(), columns=told_by_an_endpoint(options)
-        )
-        yield EndpointIndex(folder, buckets, pl.lit(True))
+        folder, columns = Path(scratch), told_by_an_endpoint(options)
+        buckets = split_endpoints(table, folder, eligible=options.eligible(), columns=columns)
+        yield EndpointIndex(folder, buckets, pl.lit(True), is_sorted=False)
 
 
 def _channels(options: AudienceOptions, index: EndpointIndex | None) -> tuple[str | None, ...]:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from personalization.transforms.endpoint_index import build_index
+from personalization.transforms.endpoint_buckets import sort_buckets, split_endpoints
 from personalization.transforms.endpoints import EndpointTable
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ _SETTLED_NS: Final = 2_000_000_000  # coarser than any file system's clock
 
 
 def kept_index(table: EndpointTable, home: Path) -> tuple[Path, int]:
-    """Return the folder and number of buckets of the table's index under `home`.
+    """Return the folder and number of the table's sorted buckets under `home`.
 
     It is built if there is none for this content.  Safe to repeat and to run twice at once: it is
     renamed into place when complete.  Indexes of other contents, but the latest, are removed.
@@ -38,7 +38,8 @@ def kept_index(table: EndpointTable, home: Path) -> tuple[Path, int]:
             shutil.rmtree(leftover, ignore_errors=True)
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=home))
     try:
-        buckets = build_index(table, building)
+        buckets = split_endpoints(table, building)
+        sort_buckets(building, buckets)
         folder = home / f"{_LAYOUT}-{fingerprint}-{buckets}"
         earlier = sorted(home.glob(f"{_LAYOUT}-*"), key=lambda path: path.stat().st_mtime)
         try:

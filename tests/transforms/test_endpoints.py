@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personalization.errors import ConfigError
-from personalization.transforms import endpoint_index
-from personalization.transforms.endpoint_index import EndpointIndex, build_index
-from personalization.transforms.endpoints import open_endpoints
+from personalization.transforms import endpoint_buckets, endpoint_index
+from personalization.transforms.endpoint_buckets import sort_buckets, split_endpoints
+from personalization.transforms.endpoint_index import EndpointIndex
+from personalization.transforms.endpoints import EndpointTable, open_endpoints
 from personalization.transforms.kept_index import kept_index
 
 EVERYTHING = pl.lit(True)
@@ -23,6 +24,13 @@ EVERYTHING = pl.lit(True)
 def table(path: Path, rows: list[tuple[str, str]]) -> Path:
     pl.DataFrame(rows, schema=["User.UserId", "Id"], orient="row").write_csv(path)
     return path
+
+
+def indexed(read: EndpointTable, folder: Path, *, is_sorted: bool) -> EndpointIndex:
+    buckets = split_endpoints(read, folder)
+    if is_sorted:
+        sort_buckets(folder, buckets)
+    return EndpointIndex(folder, buckets, EVERYTHING, is_sorted)
 
 
 def matched(index: EndpointIndex, users: list[str]) -> list[tuple[str, str]]:
@@ -102,16 +110,17 @@ def test_a_row_with_too_many_cells_is_refused_when_the_table_is_read(tmp_path):
     (tmp_path / "e.csv").write_text("User.UserId,Id\na,1\nb,2,3\n")
 
     with pytest.raises(ConfigError, match="the endpoint table cannot be read: "):
-        build_index(open_endpoints(tmp_path / "e.csv"), tmp_path / "index")
+        split_endpoints(open_endpoints(tmp_path / "e.csv"), tmp_path / "index")
 
 
-def test_many_buckets_answer_as_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_sorted", [False, True], ids=["unsorted", "sorted"])
+def test_many_buckets_answer_as_one(tmp_path, monkeypatch, is_sorted):
     rows = [(f"u{number % 700}", f"e{number}") for number in range(2000)]
     users = [f"u{number}" for number in range(0, 900, 3)]
     read = open_endpoints(table(tmp_path / "e.csv", rows))
-    one = EndpointIndex(tmp_path / "one", build_index(read, tmp_path / "one"), EVERYTHING)
-    monkeypatch.setattr(endpoint_index, "_BUCKET_BYTES", 100)
-    many = EndpointIndex(tmp_path / "many", build_index(read, tmp_path / "many"), EVERYTHING)
+    one = indexed(read, tmp_path / "one", is_sorted=is_sorted)
+    monkeypatch.setattr(endpoint_buckets, "_BUCKET_BYTES", 100)
+    many = indexed(read, tmp_path / "many", is_sorted=is_sorted)
 
     assert (one.buckets, many.buckets) == (1, 206)
     expected = [(user, endpoint) for user in users for owner, endpoint in rows if owner == user]
@@ -120,11 +129,11 @@ def test_many_buckets_answer_as_one(tmp_path, monkeypatch):
 
 
 def test_users_with_one_hash_are_told_apart(tmp_path, monkeypatch):
-    monkeypatch.setattr(endpoint_index, "_hash", lambda _: pl.lit(7, pl.UInt64))
+    monkeypatch.setattr(endpoint_buckets, "_hash", lambda _: pl.lit(7, pl.UInt64))
     monkeypatch.setattr(endpoint_index, "hashes", lambda ids: np.full(len(ids), 7, np.uint64))
     rows = [("b", "1"), ("a", "2"), ("b", "3"), ("c", "4"), ("a", "5")]
     read = open_endpoints(table(tmp_path / "e.csv", rows))
-    index = EndpointIndex(tmp_path / "i", build_index(read, tmp_path / "i"), EVERYTHING)
+    index = indexed(read, tmp_path / "i", is_sorted=True)
 
     assert matched(index, ["x", "b", "a"]) == [("b", "1"), ("b", "3"), ("a", "2"), ("a", "5")]
 
@@ -143,7 +152,7 @@ def test_an_index_is_kept_until_the_content_changes(tmp_path):
     second = kept_index(open_endpoints(source), home)
 
     assert second != first
-    assert matched(EndpointIndex(*second, EVERYTHING), ["ana"]) == [("ana", "2")]
+    assert matched(EndpointIndex(*second, EVERYTHING, is_sorted=True), ["ana"]) == [("ana", "2")]
 
 
 def test_an_unchanged_file_is_not_read_again_once_it_has_settled(tmp_path):
