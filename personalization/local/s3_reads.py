@@ -92,9 +92,15 @@ def _response(key: Any, headers: Headers, extent: tuple[int, int], *, partial: b
     headers["Content-Length"] = str(stop - start)
     if partial:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{key.size}"
+    checksum = f"x-amz-checksum-{(key.checksum_algorithm or '').lower()}"
     if stop - start < key.size:  # a checksum covers the object, not a part of it
-        for name in [name for name, _ in headers if name.lower().startswith("x-amz-checksum")]:
+        for name in [name for name, _ in headers if name.lower().startswith("x-amz-checksum-")]:
             del headers[name]
+    elif checksum in headers and key.checksum_type:
+        # moto's HEAD leaves out what its GET says of uploads in parts.
+        headers["x-amz-checksum-type"] = key.checksum_type
+        if key.checksum_type == "COMPOSITE":
+            headers[checksum] = f"{key.checksum_value}-{key.checksum_parts}"
     return Response(_pieces(key, start, stop), 206 if partial else 200, headers)
 
 
