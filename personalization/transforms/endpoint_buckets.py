@@ -27,7 +27,7 @@ from personalization.transforms.endpoints import ACTIVE, OPTED_OUT, EndpointTabl
 HASH: Final = "hash"
 END: Final = "end"
 _BUCKET: Final = "bucket"
-_BUCKET_BYTES: Final = 24 << 20  # of CSV: some 250,000 endpoints
+_BUCKET_BYTES: Final = 12 << 20  # of CSV: some 125,000 endpoints
 _MOST_BUCKETS: Final = 256
 _COLUMNS: Final = (ENDPOINT_ID, CHANNEL, ACTIVE, OPTED_OUT)
 

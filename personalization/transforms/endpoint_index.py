@@ -28,7 +28,7 @@ from personalization.transforms.endpoint_buckets import (
 
 ROW: Final = "row"
 _ELIGIBLE: Final = "eligible"
-_MOST_THREADS: Final = 4  # each holds a bucket: some 50 MB
+_MOST_THREADS: Final = 4  # each holds a bucket: some 25 MB
 
 
 @dataclass(frozen=True)
