@@ -54,7 +54,14 @@ class ConfigError(PersonalizeFlowsError):
 
 
 class RetryableError(PersonalizeFlowsError):
-    """The same call may succeed later."""
+    """The same call may succeed later.
+
+    retry_after_s  seconds until it may, where the far end said so
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class FatalError(PersonalizeFlowsError):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 
-from personalization.errors import ConfigError, Finding, shortened
+from personalization.errors import ConfigError, Finding, RetryableError, shortened
 
 
 def test_a_finding_reads_like_a_compilers():
@@ -25,6 +25,15 @@ def test_a_config_error_survives_the_way_to_another_process():
     back = pickle.loads(pickle.dumps(error))
 
     assert (str(back), back.findings) == (str(error), error.findings)
+
+
+def test_how_long_to_wait_survives_the_way_to_another_process():
+    error = RetryableError("crm.test is busy", retry_after_s=2.5)
+
+    back = pickle.loads(pickle.dumps(error))
+
+    assert (str(back), back.retry_after_s) == ("crm.test is busy", 2.5)
+    assert RetryableError("crm.test is away").retry_after_s is None
 
 
 def test_facts_from_outside_are_kept_short_and_on_one_line():
