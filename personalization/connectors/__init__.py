@@ -18,6 +18,7 @@ from personalization.connectors.base import (
     TakesAttributes,
     TakesAudiences,
 )
+from personalization.connectors.braze import Braze
 from personalization.connectors.customer_profiles import CustomerProfiles
 from personalization.connectors.pinpoint import Pinpoint
 from personalization.connectors.registry import build, connector_class, kinds, register
@@ -26,6 +27,7 @@ __all__ = [
     "Addresses",
     "Audience",
     "BatchRefused",
+    "Braze",
     "Connector",
     "ConnectorConfig",
     "CustomerProfiles",

@@ -174,7 +174,8 @@ class Rendering:
     user_key   name of the user's id in the object; no other attribute may be called so
     prefix     of the attribute name of every field: prefix + field
     style      "parallel": an array a field, padded with null where an item lacks it;
-               "objects": one array of objects, in the attribute `list_name`
+               "objects": one array of objects, in the attribute `list_name`; an object is
+               without the fields that its item lacks
     constants  the same attributes for everybody: the job's and the destination's own
     wrap       the whole line as JSON text in which `$user` stands for the id (a JSON string) and,
                after it, `$attributes` for the inside of an object (`"a":[1],"b":[2]`, never
@@ -257,6 +258,10 @@ class TakesAttributes(ABC):
     @abstractmethod
     def membership(self, audience: str) -> Membership:
         """Return what is set for the people in an audience, and for those who left it."""
+
+    def payload(self, lines: Sequence[bytes]) -> bytes:
+        """Return the body of the request that carries the lines."""
+        return b"[" + b",".join(lines) + b"]"
 
     @abstractmethod
     async def deliver(self, lines: Sequence[bytes], *, key: str) -> Delivered:

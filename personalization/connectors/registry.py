@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from personalization.aws import Clients
+from personalization.connectors import stored
 from personalization.connectors.base import Connector
 from personalization.errors import ConfigError, shortened
 
@@ -54,6 +55,7 @@ def connector_class(kind: str) -> AnyConnector:
 def build(settings: Mapping[str, Any], clients: Clients) -> Connector[Any]:
     """Return the connector that the settings ask for; `kind` says which class.
 
+    A setting `stored` names a place in AWS where more of them are kept; those given win.
     Raises ConfigError, on one line, naming every setting that is wrong (and never its value: it
     may be a secret).
     """
@@ -61,6 +63,9 @@ def build(settings: Mapping[str, Any], clients: Clients) -> Connector[Any]:
     if not isinstance(kind, str) or not kind:
         raise ConfigError(f"connector settings need a kind; there are: {', '.join(kinds())}")
     connector = connector_class(kind)
+    if place := settings.get("stored"):
+        given = {name: value for name, value in settings.items() if name != "stored"}
+        settings = {**stored.settings(str(place), clients), **given}
     try:
         config = connector.config_class.model_validate({**settings, "kind": connector.kind})
     except ValidationError as error:

@@ -1,0 +1,25 @@
+"""Delivery of an outbox to a destination: batches, pacing, retries, accounting, dead letters."""
+
+from personalization.delivery.dead_letters import replayed
+from personalization.delivery.delivering import acknowledged, deliver
+from personalization.delivery.outbox import HASH, REMOVED, Outbox
+from personalization.delivery.pacing import TokenBucket, shared_bucket
+from personalization.delivery.patience import Patience
+from personalization.delivery.preview import Preview, preview
+from personalization.delivery.receipt import Progress, Receipt
+
+__all__ = [
+    "HASH",
+    "REMOVED",
+    "Outbox",
+    "Patience",
+    "Preview",
+    "Progress",
+    "Receipt",
+    "TokenBucket",
+    "acknowledged",
+    "deliver",
+    "preview",
+    "replayed",
+    "shared_bucket",
+]

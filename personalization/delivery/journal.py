@@ -1,0 +1,168 @@
+"""What a destination has answered, written down at once: the memory of a run that may be killed.
+
+One line per answered batch is appended in a single write, in the same turn of the event loop in
+which the answer arrived.  So whatever was answered stays answered when the process is killed, save
+at most one batch; what was sent and not answered nobody can know, and it is sent again.  A killed
+process loses nothing that it wrote; a killed machine may lose the last second (see `SYNC_EVERY_S`).
+
+The first line names the run and the outbox.  A last line that was cut off is removed on opening.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from personalization.connectors.base import Rejected
+from personalization.delivery.outbox import Outbox
+from personalization.errors import FatalError, RetryableError
+
+NAME = "journal.jsonl"
+SYNC_EVERY_S = 1.0
+
+OPEN, ACCEPTED, REJECTED = 0, 1, 2
+
+
+class Journal:
+    """The journal of one outbox, locked from `__init__` to `close`.
+
+    answers   per file, a byte a line: OPEN, ACCEPTED or REJECTED
+    requests  as many as were made, in all processes together, save a few before each kill
+    Raises RetryableError if another process has it, FatalError if it is of another run or outbox.
+    """
+
+    def __init__(self, outbox: Outbox, run: str, destination: str) -> None:
+        self._path = outbox.folder / NAME
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            self._lock()
+            self.answers = _nothing_yet(outbox)
+            self.requests = 0
+            self._synced = time.monotonic()
+            self._begin({"run": run, "destination": destination, "outbox": outbox.fingerprint()})
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def answered(
+        self, file: str, rows: Sequence[int], rejected: Sequence[Rejected], requests: int
+    ) -> None:
+        """Write down that a batch was answered.
+
+        rejected  by index into `rows`; all others were accepted
+        requests  made since the last that was written down
+        """
+        record: dict[str, Any] = {"file": file, "rows": _ranges(rows), "requests": requests}
+        if rejected:
+            record["rejected"] = [[rows[each.index], each.reason] for each in rejected]
+        self._write(record)
+        self._apply(record)
+
+    def count(self, answer: int) -> int:
+        """Return how many users have this answer."""
+        return sum(answers.count(answer) for answers in self.answers.values())
+
+    def close(self) -> None:
+        """Let others have it."""
+        os.fsync(self._file)
+        os.close(self._file)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RetryableError(
+                f"{self._path} is in use: another process delivers this outbox"
+            ) from error
+
+    def _begin(self, header: dict[str, Any]) -> None:
+        whole = _cut_off(self._file, self._path)
+        if not whole:
+            self._write(header)
+            return
+        records = _records(self._path)
+        if next(records, None) != header:
+            raise FatalError(
+                f"{self._path} is of another run, destination or outbox; deliver this one under a "
+                "name of its own"
+            )
+        for record in records:
+            self._apply(record)
+
+    def _apply(self, record: dict[str, Any]) -> None:
+        _mark(self.answers[record["file"]], record)
+        self.requests += record["requests"]
+
+    def _write(self, record: dict[str, Any]) -> None:
+        rest = memoryview(orjson.dumps(record) + b"\n")
+        while rest:
+            rest = rest[os.write(self._file, rest) :]
+        if time.monotonic() - self._synced >= SYNC_EVERY_S:
+            os.fdatasync(self._file)
+            self._synced = time.monotonic()
+
+
+def answers(outbox: Outbox) -> dict[str, bytearray]:
+    """Return what is written down for an outbox, as `Journal.answers`, without locking it."""
+    found = _nothing_yet(outbox)
+    path = outbox.folder / NAME
+    if path.exists():
+        for record in _records(path):
+            if "rows" in record:
+                _mark(found[record["file"]], record)
+    return found
+
+
+def rejections(folder: Path) -> Iterator[tuple[str, int, str]]:
+    """Yield file, row and reason of every line of an outbox that was rejected, once each."""
+    seen = set()
+    for record in _records(folder / NAME):
+        for row, reason in record.get("rejected", ()):
+            if (record["file"], row) not in seen:
+                seen.add((record["file"], row))
+                yield record["file"], row, reason
+
+
+def _nothing_yet(outbox: Outbox) -> dict[str, bytearray]:
+    return {file: bytearray(outbox.count(file)) for file in outbox.files}
+
+
+def _mark(answers: bytearray, record: dict[str, Any]) -> None:
+    for first, last in record["rows"]:
+        answers[first : last + 1] = bytes([ACCEPTED]) * (last + 1 - first)
+    for row, _ in record.get("rejected", ()):
+        answers[row] = REJECTED
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the whole lines; a last one that was cut off was never written."""
+    with path.open("rb") as lines:
+        for line in lines:
+            if line.endswith(b"\n"):
+                yield orjson.loads(line)
+
+
+def _cut_off(file: int, path: Path) -> bool:
+    """Remove a last line without an end; return whether any line is left."""
+    written = path.read_bytes()
+    whole = written.rfind(b"\n") + 1
+    if whole != len(written):
+        os.ftruncate(file, whole)
+    return whole > 0
+
+
+def _ranges(rows: Sequence[int]) -> list[list[int]]:
+    """Return ascending numbers as pairs of first and last."""
+    found: list[list[int]] = []
+    for row in rows:
+        if found and row == found[-1][1] + 1:
+            found[-1][1] = row
+        else:
+            found.append([row, row])
+    return found

@@ -1,0 +1,136 @@
+"""What is to be delivered, as files, and how it is cut into batches.
+
+An outbox is a folder of pairs, made once and never changed: `NNNNN.jsonl`, whose lines are sent as
+they are, and `NNNNN.parquet`, whose row n says whom line n is for.
+
+    user_id  str   in one line of an outbox only
+    hash     u64   of what the line says; 0 for a removal
+    removed  bool  the line removes what the destination holds
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from personalization.columns import USER_ID
+from personalization.connectors.base import RequestLimits
+from personalization.errors import FatalError
+
+HASH = "hash"
+REMOVED = "removed"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Lines of one file that go together.  rows: their numbers in it, from 0."""
+
+    file: str
+    rows: tuple[int, ...]
+    lines: tuple[bytes, ...]
+
+    def part(self, indexes: range | list[int]) -> Batch:
+        """Return those of the lines, by their place in this batch."""
+        return Batch(
+            self.file,
+            tuple(self.rows[each] for each in indexes),
+            tuple(self.lines[each] for each in indexes),
+        )
+
+    def key(self, run: str) -> str:
+        """Return 32 hex digits: the same for the same lines in the same run, no others."""
+        digest = hashlib.blake2b(run.encode(), digest_size=16)
+        for line in self.lines:
+            digest.update(len(line).to_bytes(4, "big") + line)
+        return digest.hexdigest()
+
+
+class Outbox:
+    """The pairs of files in a folder.  Raises FatalError if one half of a pair is missing."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files = tuple(sorted(each.stem for each in folder.glob("[0-9]*.jsonl")))
+        tables = tuple(sorted(each.stem for each in folder.glob("[0-9]*.parquet")))
+        if self.files != tables:
+            odd = ", ".join(sorted(set(self.files) ^ set(tables)))
+            raise FatalError(f"outbox {folder} is not whole: {odd} is only half there; make it new")
+
+    def users(self, file: str) -> pl.DataFrame:
+        """Return the table beside a file.  Raises FatalError if a user is in it twice."""
+        users = pl.read_parquet(self.folder / f"{file}.parquet", columns=[USER_ID, HASH, REMOVED])
+        twice = users.filter(pl.col(USER_ID).is_duplicated())
+        if twice.height:
+            raise FatalError(
+                f"outbox {self.folder}/{file} has a user in {twice.height} lines; a destination "
+                "may apply them in any order, so nothing of it is sent: merge them first"
+            )
+        return users
+
+    def count(self, file: str) -> int:
+        """Return how many users a file is for, from its table's footer."""
+        table = pl.scan_parquet(self.folder / f"{file}.parquet")
+        return int(table.select(pl.len()).collect().item())
+
+    def fingerprint(self) -> str:
+        """Return what tells this outbox from another: names and sizes of its files."""
+        sizes = [
+            f"{file} {(self.folder / f'{file}{end}').stat().st_size}"
+            for file in self.files
+            for end in (".jsonl", ".parquet")
+        ]
+        return hashlib.sha256("\n".join(sizes).encode()).hexdigest()[:32]
+
+    def batches(
+        self, limits: RequestLimits, answered: dict[str, bytearray] | None = None
+    ) -> Iterator[Batch]:
+        """Yield the lines that were not answered yet, in order, as many at once as may be.
+
+        answered  per file, a byte a line: not zero where nothing is left to do
+        A line that is too long for any request comes as a batch of its own.
+        """
+        for file in self.files:
+            done = (answered or {}).get(file, bytearray())
+            yield from _cut(file, self._open_lines(file, done), limits)
+
+    def _open_lines(self, file: str, done: bytearray) -> Iterator[tuple[int, bytes]]:
+        expected, row = self.users(file).height, -1
+        with (self.folder / f"{file}.jsonl").open("rb") as lines:
+            for row, line in enumerate(lines):
+                if row >= len(done) or not done[row]:
+                    yield row, line.rstrip(b"\r\n")
+        if row + 1 != expected:
+            raise FatalError(
+                f"outbox {self.folder}/{file} has {row + 1:,} lines for {expected:,} users; make "
+                "it new"
+            )
+
+
+def too_long(line: bytes, limits: RequestLimits) -> bool:
+    """Whether no request can carry the line."""
+    longest = limits.max_bytes - 1
+    if limits.max_line_bytes is not None:
+        longest = min(longest, limits.max_line_bytes)
+    return len(line) > longest
+
+
+def _cut(file: str, lines: Iterator[tuple[int, bytes]], limits: RequestLimits) -> Iterator[Batch]:
+    rows: list[int] = []
+    held: list[bytes] = []
+    size = 0
+    for row, line in lines:
+        if too_long(line, limits):
+            yield Batch(file, (row,), (line,))
+            continue
+        if len(rows) == limits.max_rows or size + len(line) + 1 > limits.max_bytes:
+            yield Batch(file, tuple(rows), tuple(held))
+            rows, held, size = [], [], 0
+        rows.append(row)
+        held.append(line)
+        size += len(line) + 1
+    if rows:
+        yield Batch(file, tuple(rows), tuple(held))
