@@ -38,3 +38,11 @@ AUDIENCE: Final = "audience"
 ENDPOINT_ID: Final = "endpoint_id"
 CHANNEL: Final = "channel"
 REASON: Final = "reason"
+
+# What is sent of a user: the recommended ids as JSON text without the outer quotes and brackets
+# (`a","b`), XXH3-64 of that text, and whether it is a removal.
+IDS: Final = "ids"
+HASH: Final = "hash"
+REMOVED: Final = "removed"
+LINE: Final = "line"
+VERSION: Final = "version"

@@ -1,0 +1,133 @@
+"""What is to be sent in one run, in files that can be sent as they are.
+
+    00000.jsonl     line n: the JSON text of one user; at most 100,000 lines
+    00000.parquet   row n: user_id str, hash u64 (0 for a removal), removed bool
+    items.parquet   the items' versions that the lines show
+    outbox.json     how they were rendered, and counts; written last: without it, it is half a one
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final
+
+import orjson
+import polars as pl
+
+from personalization.columns import HASH, LINE, REMOVED, USER_ID
+from personalization.errors import FatalError
+
+OUTBOX_FILE: Final = "outbox.json"
+MOST_LINES: Final = 100_000
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """A complete one.
+
+    files        of lines, in their order; their `.parquet` lies beside them
+    fingerprint  of how the lines were rendered
+    attributes   names that the lines set
+    retired      names that the lines take away
+    counts       of the run, by name
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    fingerprint: str
+    attributes: tuple[str, ...]
+    retired: tuple[str, ...]
+    counts: dict[str, int]
+
+    @property
+    def items(self) -> Path:
+        """The items' versions: item_id str, version u64."""
+        return self.folder / "items.parquet"
+
+    @classmethod
+    def read(cls, folder: Path) -> Outbox:
+        """Return the outbox in the folder.  Raises FatalError if it was never completed."""
+        file = folder / OUTBOX_FILE
+        if not file.exists():
+            raise FatalError(f"{folder} holds no complete outbox; let the transform run again")
+        said = orjson.loads(file.read_bytes())
+        return cls(
+            folder,
+            tuple(folder / name for name in said["files"]),
+            said["fingerprint"],
+            tuple(said["attributes"]),
+            tuple(said["retired"]),
+            said["counts"],
+        )
+
+
+@dataclass
+class OutboxWriter:
+    """Writes one; what was in the folder is removed first.  Use as a context manager."""
+
+    folder: Path
+    most_lines: int = MOST_LINES
+    _files: list[str] = field(default_factory=list)
+    _rows: list[pl.DataFrame] = field(default_factory=list)
+    _lines: IO[bytes] | None = None
+    _room: int = 0
+
+    def __enter__(self) -> OutboxWriter:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: object, trace: TracebackType | None
+    ) -> None:
+        if self._lines:
+            self._lines.close()
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Add line str, user_id str, hash u64, removed bool."""
+        while len(rows):
+            if not self._lines:
+                self._files.append(f"{len(self._files):05d}.jsonl")
+                self._lines = (self.folder / self._files[-1]).open("wb")
+                self._room = self.most_lines
+            now, rows = rows.head(self._room), rows.tail(max(len(rows) - self._room, 0))
+            now.select(LINE).write_csv(self._lines, include_header=False, quote_style="never")
+            self._rows.append(now.select(USER_ID, HASH, REMOVED))
+            self._room -= len(now)
+            if not self._room:
+                self._close()
+
+    def complete(
+        self,
+        *,
+        items: pl.DataFrame,
+        fingerprint: str,
+        attributes: tuple[str, ...],
+        retired: tuple[str, ...],
+        counts: dict[str, int],
+    ) -> Outbox:
+        """Write the rest, and say that it is complete."""
+        self._close()
+        items.write_parquet(self.folder / "items.parquet", compression="zstd")
+        said: dict[str, Any] = {
+            "files": self._files,
+            "fingerprint": fingerprint,
+            "attributes": attributes,
+            "retired": retired,
+            "counts": counts,
+        }
+        partial = self.folder / f".{OUTBOX_FILE}"
+        partial.write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
+        partial.replace(self.folder / OUTBOX_FILE)
+        return Outbox.read(self.folder)
+
+    def _close(self) -> None:
+        if not self._lines:
+            return
+        self._lines.close()
+        file = (self.folder / self._files[-1]).with_suffix(".parquet")
+        pl.concat(self._rows).write_parquet(file, compression="zstd")
+        self._lines, self._rows = None, []

@@ -1,0 +1,237 @@
+"""Lines that a destination takes as they are: one user's recommendations as JSON text.
+
+Each field of each item is JSON text already, so a line is a gather and a join of texts: no value
+becomes a Python object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final, Protocol
+
+import orjson
+import polars as pl
+
+from personalization.columns import IDS, ITEM_ID, LINE, USER_ID
+from personalization.errors import ConfigError, Finding
+from personalization.transforms.item_metadata import ITEM_KEY, Items
+from personalization.transforms.recommendation_lines import SEPARATOR, inside
+
+if TYPE_CHECKING:  # destinations bring their clients along, and text needs none
+    from personalization.connectors.base import Membership, Rendering
+
+# Part of every fingerprint: with another one, everything is sent again.
+_FORMAT: Final = 1
+_NULL: Final = "null"
+
+
+class Renderer(Protocol):
+    """Turns users into lines."""
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of what a user gets and, when he leaves, loses."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The same as long as the same list gives the same line, items' versions apart."""
+
+    def lines(self, users: pl.DataFrame, retired: Iterable[str]) -> pl.Series:
+        """Return `line` for user_id str, ids str (never empty), in their order.
+
+        retired  attributes that the destination holds from before and that are no longer sent
+        """
+
+    def clearing(self, users: pl.Series, retired: Iterable[str]) -> pl.Series:
+        """Return the lines that take a user's attributes away."""
+
+
+class AttributeRenderer:
+    """Recommended items as attributes: parallel arrays, or one array of objects.
+
+    Raises ConfigError if two attributes would have the same name.
+    """
+
+    def __init__(self, rendering: Rendering, items: Items) -> None:
+        self._rendering = rendering
+        self._items = items
+        self._before, self._between, self._after = rendering.pieces
+        self._index = pl.Enum(items.ids)
+        if rendering.style == "parallel":
+            self._attributes = tuple(f"{rendering.prefix}{it}" for it in (*items.fields, ITEM_KEY))
+        else:
+            self._attributes = (rendering.list_name,)
+            self._objects = _objects(items)
+        self._refuse_clashes()
+        self._constants = "".join(
+            f"{_json(name)}:{_json(value)}," for name, value in rendering.constants.items()
+        )
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        return self._attributes
+
+    @property
+    def fingerprint(self) -> str:
+        said = self._rendering
+        return _digest(
+            self._items.fields,
+            self._attributes,
+            said.style,
+            said.pieces,
+            said.cleared,
+            dict(said.constants),
+        )
+
+    def lines(self, users: pl.DataFrame, retired: Iterable[str]) -> pl.Series:
+        whole = pl.Series(LINE, [], pl.String)
+        if users.is_empty():
+            return whole
+        row, length = "row", "length"
+        counted = users.with_row_index(row).with_columns(
+            pl.col(IDS).str.count_matches(SEPARATOR, literal=True).alias(length)
+        )
+        groups = (
+            [counted]
+            if counted[length].n_unique() == 1
+            else counted.partition_by(length, maintain_order=True)
+        )
+        end = self._cleared(retired, lead=",") + self._after
+        written = [self._written(group, int(group[length][0]) + 1, end) for group in groups]
+        if len(groups) == 1:
+            return written[0]
+        order = pl.concat([group[row] for group in groups])
+        return pl.concat(written).gather(order.arg_sort())
+
+    def clearing(self, users: pl.Series, retired: Iterable[str]) -> pl.Series:
+        names = [*self._attributes, *(name for name in retired if name not in self._attributes)]
+        inner = self._constants + self._cleared(names)
+        start, end = self._before + '"', f'"{self._between}{inner}{self._after}'
+        return pl.select(
+            pl.concat_str(pl.lit(start), escaped(users), pl.lit(end)).alias(LINE)
+        ).to_series()
+
+    def without_metadata(self, ids: pl.Series) -> pl.Series:
+        """Return the distinct item ids (as JSON text) of these lists that have no metadata."""
+        flat = ids.str.split(SEPARATOR).explode().unique()
+        return flat.filter(~flat.is_in(self._items.ids.implode()))
+
+    def _written(self, users: pl.DataFrame, length: int, end: str) -> pl.Series:
+        start = pl.lit(f'{self._before}"')
+        head = f'"{self._between}{self._constants}'
+        if self._rendering.style == "parallel":
+            inner = self._arrays(users[IDS], length, head, end)
+        else:
+            inner = self._array_of_objects(users[IDS], length, head, end)
+        return pl.select(
+            pl.concat_str(start, escaped(users[USER_ID]), *inner).alias(LINE)
+        ).to_series()
+
+    def _arrays(self, ids: pl.Series, length: int, head: str, end: str) -> list[pl.Expr]:
+        parts: list[pl.Expr] = []
+        text = head
+        *fields, own = self._attributes
+        if fields:
+            code = self._codes(ids)
+            for name, values in zip(fields, self._items.texts.values(), strict=True):
+                # Nulls would be left out of the join, and the arrays would no longer align.
+                value = values.gather(code).fill_null(_NULL).reshape((-1, length))
+                parts += [pl.lit(f"{text}{_json(name)}:["), pl.lit(value.arr.join(","))]
+                text = "],"
+        return [*parts, pl.lit(f'{text}{_json(own)}:["'), pl.lit(ids), pl.lit(f'"]{end}')]
+
+    def _array_of_objects(self, ids: pl.Series, length: int, head: str, end: str) -> list[pl.Expr]:
+        flat = ids.str.split(SEPARATOR).explode()
+        bare = pl.concat_str(pl.lit(f'{{"{ITEM_KEY}":"'), pl.lit(flat), pl.lit('"}'))
+        known = pl.lit(self._objects.gather(self._codes(ids)))
+        joined = pl.select(pl.coalesce(known, bare)).to_series().reshape((-1, length)).arr.join(",")
+        name = _json(self._rendering.list_name)
+        return [pl.lit(f"{head}{name}:["), pl.lit(joined), pl.lit(f"]{end}")]
+
+    def _codes(self, ids: pl.Series) -> pl.Series:
+        """Return the rows of all items in `Items`, null where it is not there."""
+        listed = ids.str.split(SEPARATOR).cast(pl.List(self._index), strict=False)
+        return listed.explode().to_physical()
+
+    def _cleared(self, names: Iterable[str], lead: str = "") -> str:
+        text = ",".join(f"{_json(name)}:{self._rendering.cleared}" for name in names)
+        return f"{lead}{text}" if text else ""
+
+    def _refuse_clashes(self) -> None:
+        said = self._rendering
+        findings = [
+            Finding(
+                f"itemMetadataFields: {name}" if name != said.list_name else f"listName: {name}",
+                f"gives the attribute {name!r}, which {kind} already",
+                "choose another attributePrefix",
+            )
+            for name in self._attributes
+            for kind in (
+                *(["otherAttributes sets"] if name in said.constants else ()),
+                *(["is the user's id"] if name == said.user_key else ()),
+            )
+        ]
+        if findings:
+            raise ConfigError("two attributes would have the same name", findings)
+
+
+class MembershipRenderer:
+    """Being in one audience: what the destination sets for those in it, and for those who left."""
+
+    def __init__(self, rendering: Rendering, membership: Membership) -> None:
+        self._before, self._between, self._after = rendering.pieces
+        self._constants = "".join(
+            f"{_json(name)}:{_json(value)}," for name, value in rendering.constants.items()
+        )
+        self._membership = membership
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Nothing that could be retired: what is taken away is the destination's own text."""
+        return ()
+
+    @property
+    def fingerprint(self) -> str:
+        said = self._membership
+        pieces = (self._before, self._between, self._after, self._constants)
+        return _digest(pieces, said.joined, said.left)
+
+    def lines(self, users: pl.DataFrame, retired: Iterable[str]) -> pl.Series:  # noqa: ARG002
+        return self._written(users[USER_ID], self._membership.joined)
+
+    def clearing(self, users: pl.Series, retired: Iterable[str]) -> pl.Series:  # noqa: ARG002
+        return self._written(users, self._membership.left)
+
+    def _written(self, users: pl.Series, inner: str) -> pl.Series:
+        end = f'"{self._between}{self._constants}{inner}{self._after}'
+        return pl.select(
+            pl.concat_str(pl.lit(f'{self._before}"'), escaped(users), pl.lit(end)).alias(LINE)
+        ).to_series()
+
+
+def escaped(users: pl.Series) -> pl.Series:
+    """Return the ids as they stand inside JSON quotes."""
+    special = users.str.contains(r'["\\\x00-\x1f]')
+    if not special.any():
+        return users
+    return pl.Series(USER_ID, [inside(user) for user in users], pl.String)
+
+
+def _objects(items: Items) -> pl.Series:
+    """Return every item as a JSON object, without the fields it does not have, its id last."""
+    parts = [
+        pl.concat_str(pl.lit(f"{_json(name)}:"), pl.lit(values), pl.lit(",")).fill_null("")
+        for name, values in items.texts.items()
+    ]
+    own = (pl.lit(f'"{ITEM_KEY}":"'), pl.lit(items.ids), pl.lit('"}'))
+    return pl.select(pl.concat_str(pl.lit("{"), *parts, *own).alias(ITEM_ID)).to_series()
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _digest(*parts: object) -> str:
+    text = orjson.dumps([_FORMAT, *parts], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()

@@ -1,0 +1,345 @@
+"""From a batch inference job's output to lines for a destination: only what has changed.
+
+Two passes.  The first reads everything and compares a hash of each user's list with what the
+destination holds; it decides who is sent, who is cleared, and whether that can be meant.  The
+second reads again what changed and renders it.  Memory is that of some parts of the input plus some
+50 bytes a user.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final, TypeVar
+
+import numpy as np
+import polars as pl
+import polars_hash as plh
+
+from personalization.columns import HASH, IDS, LINE, REMOVED, USER_ID
+from personalization.errors import FatalError
+from personalization.transforms.item_metadata import Items
+from personalization.transforms.outbox import Outbox, OutboxWriter
+from personalization.transforms.recommendation_lines import SEPARATOR, Fault
+from personalization.transforms.recommendation_rendering import AttributeRenderer, Renderer
+from personalization.transforms.recommendation_sources import UserLists, UserSource
+from personalization.transforms.recommendation_state import (
+    STALE,
+    Numbers,
+    State,
+    changed_items,
+    keys_of,
+    read_state,
+)
+
+log = logging.getLogger(__name__)
+
+_WORKERS: Final = 2  # each holds a part and its lines; polars itself uses all cores
+_CLEARED_ROWS: Final = 50_000
+_MOST_LISTED: Final = 100
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class DeltaOptions:
+    """What is compared, and how much may disappear.
+
+    delta               False sends everybody, changed or not
+    clear_removed       take the attributes of users without recommendations away
+    most_cleared        fraction of the users held (0-1) above which clearing cannot be meant
+    clear_anyway        it is meant
+    shard, shards       only users whose XXH3-64 modulo `shards` is `shard`
+    """
+
+    delta: bool = True
+    clear_removed: bool = True
+    most_cleared: float = 0.25
+    clear_anyway: bool = False
+    shard: int = 0
+    shards: int = 1
+
+
+@dataclass(frozen=True)
+class RecommendationReport:
+    """What came of a run; the outbox is ready to be sent.
+
+    counts  by name: users (with recommendations), new, changed, unchanged, cleared, held (by the
+            destination, before), without_recommendations, repeated (users listed again),
+            errors (lines on which Personalize reports one), broken (lines that are no answer),
+            items_without_metadata (distinct, of the lines written), and what the source counts
+    faults  the first 100
+    """
+
+    outbox: Outbox
+    counts: dict[str, int]
+    faults: tuple[Fault, ...]
+
+
+@dataclass
+class _Look:
+    """A part after the first pass.  Arrays are by row; the part's text is gone."""
+
+    keys: Numbers
+    place: Numbers
+    changed: np.ndarray[Any, np.dtype[np.bool_]]
+    listed: np.ndarray[Any, np.dtype[np.bool_]]
+    empty: np.ndarray[Any, np.dtype[np.bool_]]
+    again: object
+    faults: tuple[Fault, ...]
+
+
+def write_outbox(
+    source: UserSource[Any],
+    renderer: Renderer,
+    items: Items,
+    state: Path,
+    target: Path,
+    *,
+    options: DeltaOptions | None = None,
+    faults: Path | None = None,
+) -> RecommendationReport:
+    """Write to `target` what the destination has to be told; `state` is what it holds.
+
+    faults  where lines that are no recommendations are written to as they are, if there are any
+
+    Safe to repeat: `target` is replaced and the state is only read.  Raises FatalError if more
+    users would be cleared than can be meant: an empty or half output must not clear everybody.
+    """
+    options = options or DeltaOptions()
+    held = read_state(state, shard=options.shard, shards=options.shards)
+    parts = list(source.parts)
+    first = _FirstPass(source, renderer, items, held, options)
+    counts = dict.fromkeys(_COUNTS, 0) | source.counts | {"held": len(held.keys)}
+    looks, listed = _look(first, parts, counts, faults)
+    _settle_repeats(source, parts, looks, counts)
+    left = _left(held, looks) if options.clear_removed else np.empty(0, np.int64)
+    _refuse_to_clear(len(left), held, options)
+    _count(looks, left, counts)
+
+    retired = tuple(name for name in held.attributes if name not in renderer.attributes)
+    changes = [(part, look) for part, look in zip(parts, looks, strict=True) if look.changed.any()]
+    bare: set[str] = set()
+    with OutboxWriter(target) as outbox:
+        render = _SecondPass(source, renderer, retired)
+        for rows, unknown in _in_order(render, changes):
+            outbox.add(rows)
+            bare.update(unknown)
+        for start in range(0, len(left), _CLEARED_ROWS):
+            users = held.users[USER_ID].gather(left[start : start + _CLEARED_ROWS])
+            outbox.add(_cleared(users, renderer.clearing(users, retired)))
+        counts["items_without_metadata"] = len(bare)
+        written = outbox.complete(
+            items=items.versions,
+            fingerprint=renderer.fingerprint,
+            attributes=renderer.attributes,
+            retired=retired,
+            counts=counts,
+        )
+    log.info("wrote %s: %s", target, ", ".join(f"{name} {n}" for name, n in counts.items()))
+    return RecommendationReport(written, counts, tuple(listed))
+
+
+_COUNTS: Final = (
+    "users",
+    "new",
+    "changed",
+    "unchanged",
+    "cleared",
+    "held",
+    "without_recommendations",
+    "repeated",
+    "errors",
+    "broken",
+    "items_without_metadata",
+)
+
+
+class _FirstPass:
+    """Compares a part with what is held."""
+
+    def __init__(
+        self,
+        source: UserSource[Any],
+        renderer: Renderer,
+        items: Items,
+        held: State,
+        options: DeltaOptions,
+    ) -> None:
+        self._source = source
+        self._held = held
+        self._options = options
+        self._everybody = not options.delta or held.fingerprint != renderer.fingerprint
+        changed = changed_items(held.items, items.versions)
+        self._items = None if self._everybody or changed.is_empty() else changed.implode()
+
+    def __call__(self, part: Any) -> _Look:
+        lists: UserLists = self._source.read(part)
+        rows = lists.rows
+        keys = keys_of(rows[USER_ID])
+        mine = keys % np.uint64(self._options.shards) == self._options.shard
+        listed = mine & (rows[IDS] != "").to_numpy()
+        place = self._held.places(rows[USER_ID], keys)
+        if self._everybody:
+            changed = listed.copy()
+        else:
+            before = np.where(place < 0, STALE, self._hash_at(place))
+            changed = listed & (before != hashes_of(rows).to_numpy())
+            if self._items is not None:
+                changed |= listed & self._touched(rows[IDS], self._items)
+        return _Look(keys, place, changed, listed, mine & ~listed, lists.again, lists.faults)
+
+    def _hash_at(self, place: Numbers) -> Numbers:
+        hashes = self._held.users[HASH].to_numpy()
+        return hashes[place] if len(hashes) else np.zeros(len(place), np.uint64)
+
+    @staticmethod
+    def _touched(ids: pl.Series, changed: pl.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        lists = ids.str.split(SEPARATOR)
+        length = lists.list.len()
+        hit = lists.explode().is_in(changed).to_numpy()
+        ends = length.cum_sum().to_numpy()
+        return np.add.reduceat(hit, ends - length.to_numpy(), dtype=np.int64) > 0
+
+
+class _SecondPass:
+    """Renders the rows of a part that changed."""
+
+    def __init__(
+        self, source: UserSource[Any], renderer: Renderer, retired: tuple[str, ...]
+    ) -> None:
+        self._source = source
+        self._renderer = renderer
+        self._retired = retired
+
+    def __call__(self, change: tuple[Any, _Look]) -> tuple[pl.DataFrame, list[str]]:
+        part, look = change
+        users = self._source.read_again(part, pl.Series(look.changed), look.again)
+        rows = pl.select(
+            self._renderer.lines(users, self._retired),
+            users[USER_ID],
+            hashes_of(users).alias(HASH),
+            pl.lit(False).alias(REMOVED),
+        )
+        unknown: list[str] = []
+        if isinstance(self._renderer, AttributeRenderer):
+            unknown = self._renderer.without_metadata(users[IDS]).to_list()
+        return rows, unknown
+
+
+def hashes_of(rows: pl.DataFrame) -> pl.Series:
+    """Return XXH3-64 of each list's text (u64), never 0."""
+    hashed = plh.col(IDS).nchash.xxh3_64()
+    never_stale = pl.when(hashed == STALE).then(pl.lit(1, pl.UInt64)).otherwise(hashed)
+    return rows.select(never_stale.alias(HASH)).to_series()
+
+
+def _look(
+    first: _FirstPass, parts: list[Any], counts: dict[str, int], faults: Path | None
+) -> tuple[list[_Look], list[Fault]]:
+    looks: list[_Look] = []
+    listed: list[Fault] = []
+    kept: IO[bytes] | None = None
+    try:
+        for look in _in_order(first, parts):
+            for fault in look.faults:
+                counts["errors" if fault.said else "broken"] += 1
+                if len(listed) < _MOST_LISTED:
+                    listed.append(fault)
+                if faults:
+                    faults.parent.mkdir(parents=True, exist_ok=True)
+                    kept = kept or faults.open("wb")
+                    kept.write(fault.text + b"\n")
+            look.faults = ()
+            looks.append(look)
+    finally:
+        if kept:
+            kept.close()
+    return looks, listed
+
+
+def _settle_repeats(
+    source: UserSource[Any], parts: list[Any], looks: list[_Look], counts: dict[str, int]
+) -> None:
+    """Leave, of several rows for the same user, only the last."""
+    keys = np.concatenate([look.keys for look in looks]) if looks else np.empty(0, np.uint64)
+    ordered = np.sort(keys)
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not again.size:
+        return
+    found = []
+    for number, (part, look) in enumerate(zip(parts, looks, strict=True)):
+        suspect = np.isin(look.keys, again)
+        if suspect.any():
+            users = source.read_again(part, pl.Series(suspect), look.again)[USER_ID]
+            row = pl.Series("row", np.flatnonzero(suspect))
+            found.append(pl.select(users, pl.lit(number).alias("part"), row))
+    rows = pl.concat(found)
+    lost = rows.filter(~rows.select(pl.col(USER_ID).is_last_distinct()).to_series())
+    counts["repeated"] = len(lost)
+    for (number,), rows_lost in lost.group_by("part"):
+        look = looks[int(str(number))]
+        for flags in (look.changed, look.listed, look.empty):
+            flags[rows_lost["row"].to_numpy()] = False
+
+
+def _left(held: State, looks: list[_Look]) -> Numbers:
+    """Return the rows, in the state, of users who have no recommendations now."""
+    there = np.zeros(len(held.keys), np.bool_)
+    for look in looks:
+        there[look.place[look.listed & (look.place >= 0)]] = True
+    return np.flatnonzero(~there)
+
+
+def _refuse_to_clear(left: int, held: State, options: DeltaOptions) -> None:
+    if options.clear_anyway or left <= options.most_cleared * len(held.keys):
+        return
+    raise FatalError(
+        f"{left} of the {len(held.keys)} users that the destination holds have no recommendations "
+        f"now: more than the fraction {options.most_cleared:g} that may be cleared at once, so "
+        "nothing was written; look whether the output is complete, or raise maxClearedFraction, "
+        "or say that it is meant (clear_anyway)"
+    )
+
+
+def _count(looks: list[_Look], left: Numbers, counts: dict[str, int]) -> None:
+    for look in looks:
+        known = look.place >= 0
+        counts["users"] += int(look.listed.sum())
+        counts["without_recommendations"] += int(look.empty.sum())
+        counts["new"] += int((look.changed & ~known).sum())
+        counts["changed"] += int((look.changed & known).sum())
+        counts["unchanged"] += int((look.listed & ~look.changed).sum())
+    counts["cleared"] = len(left)
+
+
+def _cleared(users: pl.Series, lines: pl.Series) -> pl.DataFrame:
+    return pl.select(
+        lines.alias(LINE),
+        users.alias(USER_ID),
+        pl.lit(STALE, pl.UInt64).alias(HASH),
+        pl.lit(True).alias(REMOVED),
+    )
+
+
+def _in_order(work: Callable[[T], R], things: Iterable[T]) -> Iterator[R]:
+    """Yield work's results in order, made on threads; few are finished before they are asked for."""
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for thing in things:
+                waiting.append(pool.submit(work, thing))
+                if len(waiting) > _WORKERS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
