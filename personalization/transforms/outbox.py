@@ -1,9 +1,9 @@
 """What is to be sent in one run, in files that can be sent as they are.
 
-    00000.jsonl     line n: the JSON text of one user; at most 100,000 lines
-    00000.parquet   row n: user_id str, hash u64 (0 for a removal), removed bool
-    items.parquet   the items' versions that the lines show
-    outbox.json     how they were rendered, and counts; written last: without it, it is half a one
+00000.jsonl     line n: the JSON text of one user; at most 100,000 lines
+00000.parquet   row n: user_id str, hash u64 (0 for a removal), removed bool
+items.parquet   the items' versions that the lines show
+outbox.json     how they were rendered, and counts; written last: without it, it is half a one
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ MOST_LINES: Final = 100_000
 
 
 @dataclass(frozen=True)
-class Outbox:
+class WrittenOutbox:
     """A complete one.
 
-    files        of lines, in their order; their `.parquet` lies beside them
+    files        names without suffix, in their order
     fingerprint  of how the lines were rendered
     attributes   names that the lines set
     retired      names that the lines take away
@@ -36,11 +36,19 @@ class Outbox:
     """
 
     folder: Path
-    files: tuple[Path, ...]
+    files: tuple[str, ...]
     fingerprint: str
     attributes: tuple[str, ...]
     retired: tuple[str, ...]
     counts: dict[str, int]
+
+    def lines(self, file: str) -> Path:
+        """Return where a file's lines are."""
+        return self.folder / f"{file}.jsonl"
+
+    def users(self, file: str) -> Path:
+        """Return where it says whom each line is for."""
+        return self.folder / f"{file}.parquet"
 
     @property
     def items(self) -> Path:
@@ -48,7 +56,7 @@ class Outbox:
         return self.folder / "items.parquet"
 
     @classmethod
-    def read(cls, folder: Path) -> Outbox:
+    def read(cls, folder: Path) -> WrittenOutbox:
         """Return the outbox in the folder.  Raises FatalError if it was never completed."""
         file = folder / OUTBOX_FILE
         if not file.exists():
@@ -56,7 +64,7 @@ class Outbox:
         said = orjson.loads(file.read_bytes())
         return cls(
             folder,
-            tuple(folder / name for name in said["files"]),
+            tuple(said["files"]),
             said["fingerprint"],
             tuple(said["attributes"]),
             tuple(said["retired"]),
@@ -90,8 +98,8 @@ class OutboxWriter:
         """Add line str, user_id str, hash u64, removed bool."""
         while len(rows):
             if not self._lines:
-                self._files.append(f"{len(self._files):05d}.jsonl")
-                self._lines = (self.folder / self._files[-1]).open("wb")
+                self._files.append(f"{len(self._files):05d}")
+                self._lines = (self.folder / f"{self._files[-1]}.jsonl").open("wb")
                 self._room = self.most_lines
             now, rows = rows.head(self._room), rows.tail(max(len(rows) - self._room, 0))
             now.select(LINE).write_csv(self._lines, include_header=False, quote_style="never")
@@ -108,7 +116,7 @@ class OutboxWriter:
         attributes: tuple[str, ...],
         retired: tuple[str, ...],
         counts: dict[str, int],
-    ) -> Outbox:
+    ) -> WrittenOutbox:
         """Write the rest, and say that it is complete."""
         self._close()
         items.write_parquet(self.folder / "items.parquet", compression="zstd")
@@ -122,12 +130,12 @@ class OutboxWriter:
         partial = self.folder / f".{OUTBOX_FILE}"
         partial.write_bytes(orjson.dumps(said, option=orjson.OPT_INDENT_2))
         partial.replace(self.folder / OUTBOX_FILE)
-        return Outbox.read(self.folder)
+        return WrittenOutbox.read(self.folder)
 
     def _close(self) -> None:
         if not self._lines:
             return
         self._lines.close()
-        file = (self.folder / self._files[-1]).with_suffix(".parquet")
+        file = self.folder / f"{self._files[-1]}.parquet"
         pl.concat(self._rows).write_parquet(file, compression="zstd")
         self._lines, self._rows = None, []

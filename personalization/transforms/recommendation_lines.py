@@ -152,8 +152,8 @@ class ListReader:
             raise _Unusable(f"is not JSON: {error}") from error
         if not isinstance(line, dict):
             raise _Unusable(f"is a JSON {type(line).__name__}, not an object")
-        if error := line.get("error"):
-            said = error if isinstance(error, str) else orjson.dumps(error).decode()
+        if reported := line.get("error"):
+            said = reported if isinstance(reported, str) else orjson.dumps(reported).decode()
             raise _Unusable(f"Personalize says: {said}", said=True)
         asked = line.get("input")
         owner = _identity(asked.get(self._key) if isinstance(asked, dict) else None)

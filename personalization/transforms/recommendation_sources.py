@@ -98,5 +98,3 @@ class AudienceMembers:
 
     def read_again(self, part: int, keep: pl.Series, again: object) -> pl.DataFrame:  # noqa: ARG002
         return self.read(part).rows.filter(keep)
-
-

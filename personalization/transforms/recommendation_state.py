@@ -25,7 +25,7 @@ import polars_hash as plh
 
 from personalization.columns import HASH, ITEM_ID, REMOVED, USER_ID, VERSION
 from personalization.errors import FatalError
-from personalization.transforms.outbox import Outbox
+from personalization.transforms.outbox import WrittenOutbox
 
 STATE_FILE: Final = "state.json"
 USERS_FILE: Final = "users.parquet"
@@ -36,6 +36,7 @@ _ACKNOWLEDGED: Final = "acknowledged"
 _KEY: Final = "key"
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
+Acknowledged = Mapping[str, pl.Series]
 
 
 def keys_of(users: pl.Series) -> Numbers:
@@ -107,27 +108,21 @@ def read_state(folder: Path, *, shard: int = 0, shards: int = 1) -> State:
     )
 
 
-def promote(
-    folder: Path, outboxes: Sequence[Outbox], acknowledged: Mapping[Path, pl.Series | bool]
-) -> None:
+def promote(folder: Path, answered: Sequence[tuple[WrittenOutbox, Acknowledged]]) -> None:
     """Write down what the destination now holds.
 
-    outboxes      those of all shards of one run
-    acknowledged  for every file of lines: per line true (taken), false (refused, or never sent) or
-                  null (sent, and no answer came); or one bool for all of them.  A file that is not
-                  named was never sent.
+    answered  the outboxes of all shards of one run, each with what was acknowledged: for every file
+              per line true (taken), false (refused, or never sent) or null (sent, and no answer
+              came).  A file that is not named was never sent.
 
     Users of whom nothing was sent stay as they are.  Of those sent, who was not acknowledged is
     sent again at the next run, whatever changes until then.  Safe to repeat, and to be killed.
     Raises FatalError if outboxes differ in how they were rendered.
     """
-    if len({outbox.fingerprint for outbox in outboxes}) != 1:
+    if len({outbox.fingerprint for outbox, _ in answered}) != 1:
         raise FatalError("the outboxes are not of one run: they were rendered differently")
     old = read_state(folder)
-    sent = pl.concat(
-        [_answers(outbox, acknowledged) for outbox in outboxes]
-        or [pl.DataFrame(schema={USER_ID: pl.String, HASH: pl.UInt64, REMOVED: pl.Boolean})]
-    )
+    sent = pl.concat([_answers(outbox, said) for outbox, said in answered])
     taken, held = pl.col(_ACKNOWLEDGED), pl.col(HASH).is_not_null()
     fresh, removed = pl.col(f"{HASH}_right"), pl.col(REMOVED)
     users = (
@@ -145,7 +140,7 @@ def promote(
         .select(USER_ID, HASH)
         .sort(_key())
     )
-    now = outboxes[0]
+    now, _ = answered[0]
     attributes = dict.fromkeys(now.attributes)
     if (users[HASH] == STALE).any():  # they may still hold what is no longer sent
         attributes.update(dict.fromkeys(now.retired))
@@ -167,15 +162,19 @@ def changed_items(old: pl.DataFrame, new: pl.DataFrame) -> pl.Series:
     return both.filter(pl.col(VERSION).ne_missing(pl.col(f"{VERSION}_right")))[ITEM_ID]
 
 
-def _answers(outbox: Outbox, acknowledged: Mapping[Path, pl.Series | bool]) -> pl.DataFrame:
+def _answers(outbox: WrittenOutbox, acknowledged: Acknowledged) -> pl.DataFrame:
     parts = [pl.DataFrame(schema={**_SENT, _ACKNOWLEDGED: pl.Boolean})]
-    for lines in outbox.files:
-        rows = pl.read_parquet(lines.with_suffix(".parquet"))
-        said = acknowledged.get(lines, False)
-        if isinstance(said, pl.Series) and len(said) != len(rows):
-            raise FatalError(f"{lines} has {len(rows)} lines, and answers for {len(said)}")
-        column = pl.lit(said, pl.Boolean) if isinstance(said, bool) else said.cast(pl.Boolean)
-        parts.append(rows.with_columns(column.alias(_ACKNOWLEDGED)))
+    for file in outbox.files:
+        rows = pl.read_parquet(outbox.users(file))
+        said = acknowledged.get(file)
+        if said is None:
+            said = pl.Series([False]).new_from_index(0, len(rows))
+        if len(said) != len(rows):
+            raise FatalError(
+                f"{outbox.lines(file)} has {len(rows)} lines, and {len(said)} were answered; it is "
+                "not the outbox that was delivered"
+            )
+        parts.append(rows.with_columns(said.cast(pl.Boolean).alias(_ACKNOWLEDGED)))
     return pl.concat(parts)
 
 

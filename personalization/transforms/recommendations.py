@@ -23,7 +23,7 @@ import polars_hash as plh
 from personalization.columns import HASH, IDS, LINE, REMOVED, USER_ID
 from personalization.errors import FatalError
 from personalization.transforms.item_metadata import Items
-from personalization.transforms.outbox import Outbox, OutboxWriter
+from personalization.transforms.outbox import OutboxWriter, WrittenOutbox
 from personalization.transforms.recommendation_lines import SEPARATOR, Fault
 from personalization.transforms.recommendation_rendering import AttributeRenderer, Renderer
 from personalization.transforms.recommendation_sources import UserLists, UserSource
@@ -76,7 +76,7 @@ class RecommendationReport:
     faults  the first 100
     """
 
-    outbox: Outbox
+    outbox: WrittenOutbox
     counts: dict[str, int]
     faults: tuple[Fault, ...]
 
@@ -328,7 +328,7 @@ def _cleared(users: pl.Series, lines: pl.Series) -> pl.DataFrame:
 
 
 def _in_order(work: Callable[[T], R], things: Iterable[T]) -> Iterator[R]:
-    """Yield work's results in order, made on threads; few are finished before they are asked for."""
+    """Yield work's results in order, made on threads; only a few are made ahead."""
     with ThreadPoolExecutor(_WORKERS) as pool:
         waiting: deque[Future[R]] = deque()
         try:
@@ -341,5 +341,3 @@ def _in_order(work: Callable[[T], R], things: Iterable[T]) -> Iterator[R]:
         finally:
             for future in waiting:
                 future.cancel()
-
-

@@ -171,7 +171,9 @@ def _lists(outputs: list[Path]) -> tuple[pl.DataFrame, tuple[Fault, ...]]:
     for piece in pieces(outputs):
         lists = reader.read(piece)
         # A copy: the slices of a piece would keep all of its text.
-        parts.append(lists.rows.select(pl.concat_str(pl.col(it), pl.lit("")) for it in (OWNER, IDS)))
+        parts.append(
+            lists.rows.select(pl.concat_str(pl.col(it), pl.lit("")) for it in (OWNER, IDS))
+        )
         faults += lists.faults
     rows = pl.concat(parts, rechunk=True).unique(OWNER, keep="last", maintain_order=True)
     return rows, tuple(faults)

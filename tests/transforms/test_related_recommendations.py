@@ -54,7 +54,7 @@ def test_the_golden_case_gives_every_user_every_item_once(tmp_path):
     renderer = AttributeRenderer(rendering, items)
 
     report = write_outbox(source, renderer, items, tmp_path / "state", tmp_path / "outbox")
-    lines = [orjson.loads(it) for it in report.outbox.files[0].read_bytes().splitlines()]
+    lines = [orjson.loads(it) for it in report.outbox.lines("00000").read_bytes().splitlines()]
 
     expected = {
         "123": (["106", "107", "49"], ["n106", "n107", None]),
@@ -164,6 +164,6 @@ def test_no_items_known_gives_ids_only(tmp_path):
     renderer = AttributeRenderer(Rendering("external_id"), no_items())
 
     report = write_outbox(source, renderer, no_items(), tmp_path / "state", tmp_path / "outbox")
-    lines = sorted(report.outbox.files[0].read_bytes().splitlines())
+    lines = sorted(report.outbox.lines("00000").read_bytes().splitlines())
 
     assert lines[0] == b'{"external_id":"123","itemId":["106","107","49"]}'

@@ -1,0 +1,1 @@
+"""A connector job: its folder, its configuration, its inputs, and what it tells a destination."""
