@@ -2,15 +2,13 @@
 
 from personalization.delivery.dead_letters import replayed
 from personalization.delivery.delivering import acknowledged, deliver
-from personalization.delivery.outbox import HASH, REMOVED, Outbox
+from personalization.delivery.outbox import Outbox
 from personalization.delivery.pacing import TokenBucket, shared_bucket
 from personalization.delivery.patience import Patience
 from personalization.delivery.preview import Preview, preview
 from personalization.delivery.receipt import Progress, Receipt
 
 __all__ = [
-    "HASH",
-    "REMOVED",
     "Outbox",
     "Patience",
     "Preview",

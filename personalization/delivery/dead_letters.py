@@ -12,9 +12,9 @@ from pathlib import Path
 import orjson
 import polars as pl
 
-from personalization.columns import REASON, USER_ID
+from personalization.columns import HASH, REASON, REMOVED, USER_ID
 from personalization.delivery.journal import rejections
-from personalization.delivery.outbox import HASH, REMOVED, Outbox
+from personalization.delivery.outbox import Outbox
 from personalization.errors import ConfigError
 
 NAME = "dead-letters.jsonl"

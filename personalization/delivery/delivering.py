@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from personalization.columns import REMOVED
 from personalization.connectors.base import Connector, TakesAttributes
 from personalization.delivery import dead_letters
 from personalization.delivery.journal import ACCEPTED, REJECTED, Journal, answers
 from personalization.delivery.machine import Machine
-from personalization.delivery.outbox import REMOVED, Outbox
+from personalization.delivery.outbox import Outbox
 from personalization.delivery.pacing import TokenBucket, shared_bucket
 from personalization.delivery.patience import Patience
 from personalization.delivery.receipt import Progress, Receipt

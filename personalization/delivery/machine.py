@@ -228,11 +228,12 @@ class Machine:
         if asked is not None:
             # A destination that says when is not broken: that try does not count.
             work.tried -= 1
-            self._bucket.hold(asked)
         if work.tried >= self._patience.attempts:
             raise error
         if waited + pause > self._patience.give_up_after_s:
             raise error
+        if asked is not None:
+            self._bucket.hold(asked)
         logger.info("a batch is tried again in %.1f s: %s", pause, error)
         await self._sleep(pause)
 

@@ -17,12 +17,9 @@ from pathlib import Path
 
 import polars as pl
 
-from personalization.columns import USER_ID
+from personalization.columns import HASH, REMOVED, USER_ID
 from personalization.connectors.base import RequestLimits
 from personalization.errors import FatalError
-
-HASH = "hash"
-REMOVED = "removed"
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from personalization.columns import REMOVED
 from personalization.connectors.base import TakesAttributes
-from personalization.delivery.outbox import REMOVED, Outbox, too_long
+from personalization.delivery.outbox import Outbox, too_long
 
 
 @dataclass(frozen=True)
