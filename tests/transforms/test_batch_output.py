@@ -234,9 +234,10 @@ def test_compact_arrays_are_split_without_a_parser_whatever_the_window(users, wi
     inside = orjson.dumps(users)[1:-1]
     split = split_strings(inside, 0, len(inside), window)
 
-    # A window that holds no whole id declines; it never answers otherwise.
+    # A window too small for an id, or cut at an id that looks like a border, declines; it never
+    # answers otherwise.
     assert split is None or split.to_list() == users
-    assert split is not None or window < 2 + max(len(user.encode()) for user in users)
+    assert split is not None or "," in users or window < max(len(u.encode()) for u in users) + 4
 
 
 @given(
