@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from personalization.transforms.profile import (
@@ -37,5 +38,7 @@ def draw_profile(profile: pl.DataFrame, title: str, target: Path) -> Path:
     axes.legend(["the audience", "everyone"], frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
     target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target)
+    # The same data give the same file: no date, no random ids.
+    with rc_context({"svg.hashsalt": title}):
+        figure.savefig(target, metadata={"Date": None} if target.suffix == ".svg" else None)
     return target
