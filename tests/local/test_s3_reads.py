@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from personalization.local import s3_reads
 from personalization.local.s3_reads import LARGE
@@ -68,6 +70,24 @@ def test_a_range_has_exactly_its_bytes(s3, asked, start, stop):
     assert answer["Body"].read() == PATTERN[start:stop]
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 206
     assert answer["ContentRange"] == f"bytes {start}-{stop - 1}/{len(PATTERN)}"
+
+
+@given(size=st.integers(1, 100), first=st.integers(0, 120), last=st.integers(0, 120))
+def test_every_range_is_pythons_slice_or_left_to_moto(size, first, last):
+    body = range(size)
+    expected = body[first : last + 1]
+
+    found = s3_reads._extent(f"bytes={first}-{last}", size)
+
+    assert (body[slice(*found)] if found else range(0)) == expected
+    assert (found is None) is (len(expected) == 0)
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=-", "bytes=0-1,4-5", "lines=0-1", "bytes=a-b", "bytes=-0"]
+)
+def test_what_is_no_plain_range_is_left_to_moto(asked):
+    assert s3_reads._extent(asked, 10) is None
 
 
 def test_a_range_beyond_the_object_is_refused(s3):

@@ -185,6 +185,7 @@ class Solutions:
             if version.progress is None or version.status not in ways:
                 raise in_use(f"Resource Arn {arn} is {version.status}: there is nothing to stop.")
             version.progress.divert(ways[version.status])
+            version.work = None  # what has begun ends unheeded: threads cannot be stopped
         return {}
 
     def _metrics(self, context: Context) -> Mapping[str, Any]:
