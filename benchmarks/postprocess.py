@@ -87,7 +87,7 @@ BARS = (
         " GB",
     ),
 )
-CONTESTANTS = (
+CONTESTANTS: tuple[str, ...] = (
     "orjson one",
     "scan",
     "user one index",
