@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,6 +137,13 @@ def test_each_version_has_its_own_bytes(s3):
 
     assert [answer["Body"].read() for answer in read] == [b"aaa", b"bbb"]
     assert [answer["VersionId"] for answer in read] == versions
+
+
+def test_an_object_that_is_cut_short_while_it_is_read_is_an_error_and_not_a_short_answer():
+    key = SimpleNamespace(name="k", lock=threading.Lock(), _value_buffer=io.BytesIO(b"short"))
+
+    with pytest.raises(EOFError, match="k lost its bytes from 5 on while it was being read"):
+        list(s3_reads._pieces(key, 0, 10))
 
 
 def test_presigned_addresses_work(s3):
