@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from personalization.local.engine.cooccurrence import item_vectors
-from personalization.local.engine.events import Events, Floats
+from personalization.local.engine.events import TRAINED_EVENTS, Events, Floats
 from personalization.local.engine.linear import item_weights
 from personalization.local.engine.ranking import best
 
-TRAINED_EVENTS = 500
 MODEL_SHARE = 0.75
 # How many events' worth of the average a user starts with, in the model's share and in history's.
 MODEL_PRIOR = 2.0

@@ -15,7 +15,6 @@ from personalization.columns import ITEM_ID
 from personalization.errors import ConfigError, FatalError
 from personalization.expressions import matching, parse
 from personalization.local.engine.base import Segmenter
-from personalization.local.engine.blend import has_repeats
 from personalization.local.engine.events import Encoded, Events, Floats, Ints
 from personalization.local.engine.features import attribute_values, queryable
 from personalization.local.engine.holdout import hide_newest_events
@@ -117,13 +116,13 @@ class ItemAffinityRecipe(Recipe):
 
     def _fit(self, training: Training) -> ItemSegmenter:
         encoded = training.encoded
-        again = has_repeats(encoded.events)
+        again = encoded.events.has_repeats
         return ItemSegmenter(encoded, item_affinity(encoded.events, again=again))
 
     def _metrics(self, training: Training) -> dict[str, float]:
         events = training.encoded.events
         train, hidden = hide_newest_events(events)
-        model = item_affinity(train, again=has_repeats(events))
+        model = item_affinity(train, again=events.has_repeats)
         met = hidden.matrix().tocsc()
         asked = np.flatnonzero((np.diff(met.indptr) > 0) & (train.per_item > 0))
         shuffled = np.random.default_rng(training.seed).permutation(len(asked))
