@@ -14,17 +14,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 
 from deployments.processes import LOCAL_CREDENTIALS, ROOT, local_aws, prefect_server
-from deployments.terminal import console
 
 FOLDER = ROOT / ".demo"
 SAMPLE = ROOT / "data" / "bingewatch"
 BUCKET = "bingewatch"
+console = Console(highlight=False)
 
 
 class Stages:
@@ -72,6 +72,7 @@ def main() -> int:
 
         results = tell(stages, SAMPLE, BUCKET, FOLDER)
         live.stop()
+        console.print()
         results.show(console)
         console.print(
             f"\ntotal [bold]{time.monotonic() - began:.1f} s[/]; everything is in {FOLDER}"

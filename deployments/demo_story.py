@@ -83,11 +83,12 @@ class Results:
 
         changes = len(self.again.plan.changes)
         what = f"{changes} changes" if changes else "nothing to do"
-        console.print(f"train, run again: [bold]{what}[/], said after {self.again_s:.1f} s")
         console.print(
+            f"train     run again: [bold]{what}[/], said after {self.again_s:.1f} s\n"
             f"audience  {lineage.file}\n          {self.audience}\n"
             f"lineage   {lineage_path(S3Path.parse(lineage.file))}\n"
-            f"picture   {self.picture}"
+            f"picture   {self.picture}",
+            soft_wrap=True,
         )
 
 
