@@ -134,6 +134,7 @@ class Datasets:
                 raise in_use(f"Resource Arn {arn} is not ACTIVE but {dataset.status}.")
             group = self._records.peek(dataset.attributes["datasetGroupArn"])
             _check_schema(schema, dataset.attributes["datasetType"], group)
+            self._schema_in_force(dataset)  # an earlier update may be done and not yet noticed
             begun = {"schemaArn": schema.arn, "creationDateTime": dt.datetime.now(dt.UTC)}
             dataset.updates["latestDatasetUpdate"] = (Progress(self._pace), begun)
         return {"datasetArn": arn}
