@@ -27,13 +27,13 @@ def item_vectors(
 ) -> sparse.csr_array:
     """Return items × users of unit length, from users × items of ones.
 
-    In `tfidf` a user counts by log(items / (1 + his items)): who likes everything says little.
+    In `tfidf` a user counts by log(items / (1 + his items)): who met everything tells nothing.
     """
     vectors = matrix.T.tocsr().astype(np.float32)
     if weighting == "tfidf":
         n_of_user = np.diff(matrix.indptr)
         rarity = np.log(max(matrix.shape[1], 2)) - np.log1p(n_of_user)
-        vectors.data *= np.maximum(rarity, 0).astype(np.float32)[vectors.indices]
+        vectors.data *= np.maximum(rarity, 1e-6).astype(np.float32)[vectors.indices]
     return unit_rows(vectors)
 
 

@@ -108,7 +108,7 @@ class Events:
     @cached_property
     def is_repeat(self) -> Bools:
         """True for an event on an item that the user had met before."""
-        by_pair = np.lexsort((np.arange(len(self)), self.item, self.user))
+        by_pair = np.lexsort((self.item, self.user))  # stable: time stays in order
         user, item = self.user[by_pair], self.item[by_pair]
         again = np.zeros(len(self), bool)
         again[by_pair[1:]] = (user[1:] == user[:-1]) & (item[1:] == item[:-1])
@@ -141,7 +141,7 @@ class Ids:
 
     def at(self, positions: Ints) -> pl.Series:
         """Return the ids at `positions`."""
-        return self.values.gather(positions.tolist())
+        return self.values.gather(pl.Series(positions, dtype=pl.UInt32))
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,11 @@ def _solve_through_items(matrix: sparse.csr_array, regularisation: float) -> spa
     inverse, failed = lapack.spotrf(inverse, lower=1, clean=0, overwrite_a=1)
     if not failed:
         inverse, failed = lapack.spotri(inverse, lower=1, overwrite_c=1)
-    if failed:  # pragma: no cover: a Gram matrix plus a positive diagonal is positive definite
-        raise FatalError(f"the item-to-item solve failed: LAPACK says {failed}")
+    if failed:
+        raise FatalError(
+            f"the solve over {n} items failed: LAPACK says {failed}; "
+            "is the regularisation positive?"
+        )
 
     diagonal = inverse.diagonal().copy()
     kept = []

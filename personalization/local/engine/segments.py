@@ -69,6 +69,10 @@ class ItemAffinity:
     vectors: sparse.csr_array
     again: bool
 
+    def has_users(self, item: int) -> bool:
+        """Return whether anybody met the item."""
+        return bool(self.vectors.indptr[item] < self.vectors.indptr[item + 1])
+
     def scores(self, item: int) -> Floats:
         """Return f32 a user, -inf for those who are no candidates."""
         alike: Floats = self.vectors @ self.vectors[[item]].toarray().ravel()
