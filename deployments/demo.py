@@ -11,47 +11,18 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
 
 from deployments.processes import LOCAL_CREDENTIALS, ROOT, local_aws, prefect_server
+from deployments.stages import Stages
 
 FOLDER = ROOT / ".demo"
 SAMPLE = ROOT / "data" / "bingewatch"
 BUCKET = "bingewatch"
 console = Console(highlight=False)
-
-
-class Stages:
-    """What is being done and how long each part took, drawn as it happens."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[str, float, str]] = []
-        self._open: tuple[str, float] | None = None
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[list[str]]:
-        """Time a part; what the block appends to the list is shown beside it."""
-        said: list[str] = []
-        began = time.monotonic()
-        self._open = (name, began)
-        yield said
-        self.rows.append((name, time.monotonic() - began, " ".join(said)))
-        self._open = None
-
-    def __rich__(self) -> RenderableType:
-        table = Table.grid(padding=(0, 2))
-        for name, seconds, said in self.rows:
-            table.add_row("[green]✔[/]", name, f"{seconds:5.1f} s", f"[dim]{said}[/]")
-        if self._open:
-            name, began = self._open
-            table.add_row(Spinner("dots"), f"[bold]{name}[/]", f"{time.monotonic() - began:5.1f} s")
-        return Group(table)
 
 
 def main() -> int:

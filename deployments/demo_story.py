@@ -6,7 +6,6 @@ import csv
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import boto3
 import polars as pl
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from blocks.destination import Destination
 from deployments.pictures import draw_profile
+from deployments.stages import Stages
 from flows.postprocess import postprocess
 from flows.train import train
 from personalization.aws import S3Path
@@ -28,9 +28,6 @@ from personalization.parameters import PostprocessParameters, TrainParameters, W
 from personalization.resources import TrainReport
 from personalization.segments import PostprocessReport
 from personalization.transforms.profile import genre_profile
-
-if TYPE_CHECKING:
-    from deployments.demo import Stages
 
 QUICK = Waiting(first_look_s=0.2, slowest_look_s=0.5, give_up_after_s=300)
 DOMAIN = "bingewatch"

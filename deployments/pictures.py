@@ -8,12 +8,7 @@ import polars as pl
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from personalization.transforms.profile import (
-    ATTRIBUTE_VALUE,
-    AUDIENCE_SHARE,
-    EVERYONE_SHARE,
-    LIFT,
-)
+from personalization.columns import ATTRIBUTE_VALUE, AUDIENCE_SHARE, EVERYONE_SHARE, LIFT
 
 _AUDIENCE, _EVERYONE = "#c2410c", "#94a3b8"
 
