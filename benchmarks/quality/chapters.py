@@ -159,11 +159,11 @@ def no_tastes(console: Console) -> list[Bar]:
 def truth(console: Console) -> list[Bar]:
     """Two planted worlds: draws one by one, and sessions that drift."""
     bars = []
-    for name, recipe, correlation, busy, of_oracle in (
+    for name, plan, correlation, busy, of_oracle in (
         ("independent draws", IID, 0.75, 0.84, 0.88),
         ("sessions", SESSIONS, 0.58, 0.72, 0.74),
     ):
-        rows = against_truth(planted(recipe))
+        rows = against_truth(planted(plan))
         title = f"Attribute segments against planted truth: {name}"
         show_rows(console, title, TRUTH, {way: astuple(row) for way, row in rows.items()})
         ours = rows["recommended"]

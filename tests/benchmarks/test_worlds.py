@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.worlds import GENRES, Recipe, planted
+from benchmarks.worlds import GENRES, Plan, planted
 
-FEW = Recipe(users=40, items=500)
+FEW = Plan(users=40, items=500)
 
 
 def observed_shares(world) -> np.ndarray:
@@ -25,14 +25,14 @@ def test_the_same_seed_makes_the_same_world():
 
 
 @pytest.mark.parametrize(
-    ("recipe", "tolerance"),
+    ("plan", "tolerance"),
     [
         pytest.param(FEW, 0.02, id="independent-draws"),
-        pytest.param(Recipe(users=40, items=500, stick=0.6, focus=0.6), 0.06, id="sessions"),
+        pytest.param(Plan(users=40, items=500, stick=0.6, focus=0.6), 0.06, id="sessions"),
     ],
 )
-def test_busy_users_do_what_was_planted(recipe, tolerance):
-    world = planted(recipe)
+def test_busy_users_do_what_was_planted(plan, tolerance):
+    world = planted(plan)
     busy = world.events_per_user > 500
 
     gap = np.abs(observed_shares(world)[busy] - world.truth[busy])
@@ -42,13 +42,13 @@ def test_busy_users_do_what_was_planted(recipe, tolerance):
 
 
 def test_without_tastes_all_are_alike():
-    world = planted(Recipe(users=40, items=500, kappa=1e5, mix=(1.0, 0.0, 0.0)))
+    world = planted(Plan(users=40, items=500, kappa=1e5, mix=(1.0, 0.0, 0.0)))
 
     assert np.ptp(world.truth, axis=0) == pytest.approx(np.zeros(len(GENRES)))
 
 
 def test_without_repeats_nobody_meets_an_item_twice():
-    rows = planted(Recipe(users=40, items=500, repeat=False)).data.interactions
+    rows = planted(Plan(users=40, items=500, repeat=False)).data.interactions
 
     assert not rows.select("user_id", "item_id").is_duplicated().any()
 

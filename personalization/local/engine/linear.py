@@ -19,7 +19,7 @@ from personalization.local.engine.ranking import strongest_in_rows
 
 KEEP = 100
 # How many popular items a new one is compared with.
-MODELS = 2000
+MODELS = 10_000
 # OpenBLAS's Cholesky crashes the process at n = 29,858 with two threads and is sound at 24,000.
 LARGEST_SOLVE = 20_000
 BLAS_THREADS = 2
