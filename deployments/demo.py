@@ -37,7 +37,7 @@ def main() -> int:
         prefect = services.enter_context(prefect_server(FOLDER))
         with stages.stage("start the local AWS and a Prefect server") as said:
             os.environ |= _surroundings(aws.address(), prefect.address())
-            said.append(f"{aws.address()}, {prefect.address()}")
+            said.append(f"{aws.address()} {prefect.address()}")
         # Prefect reads its settings when it is imported, so the story is told by a second module.
         from deployments.demo_story import tell
 
@@ -45,9 +45,8 @@ def main() -> int:
         live.stop()
         console.print()
         results.show(console)
-        console.print(
-            f"\ntotal [bold]{time.monotonic() - began:.1f} s[/]; everything is in {FOLDER}"
-        )
+        total = time.monotonic() - began
+        console.print(f"all of it in {FOLDER.name}/, made in [bold]{total:.0f} s[/]")
         if "--keep" in sys.argv:
             _keep(aws.address(), prefect.address())
     return 0
