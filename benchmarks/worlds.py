@@ -57,7 +57,7 @@ STEP = 0.01
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Plan:
     """What a world is made of.
 
     kappa   how alike tastes are: Dirichlet concentration over the genres' base rates
@@ -76,9 +76,9 @@ class Recipe:
     repeat: bool = True
 
 
-IID = Recipe()
-SESSIONS = Recipe(stick=0.6, focus=0.6)
-NULL = Recipe(users=1000, items=2000, kappa=1e5, mix=(1.0, 0.0, 0.0))
+IID = Plan()
+SESSIONS = Plan(stick=0.6, focus=0.6)
+NULL = Plan(users=1000, items=2000, kappa=1e5, mix=(1.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,17 @@ class World:
     events_per_user: Whole
 
 
-def planted(recipe: Recipe, seed: int = 0) -> World:
-    """Return the world of `recipe`."""
+def planted(plan: Plan, seed: int = 0) -> World:
+    """Return the world of `plan`."""
     rng = np.random.default_rng(seed)
-    carries = _genres_of_items(rng, recipe.items)
+    carries = _genres_of_items(rng, plan.items)
     cells = _cells(rng, carries)
-    tastes = _tastes(rng, recipe)
-    n_events = FEWEST_EVENTS + rng.lognormal(np.log(TYPICAL_EVENTS), EVENTS_SIGMA, recipe.users)
+    tastes = _tastes(rng, plan)
+    n_events = FEWEST_EVENTS + rng.lognormal(np.log(TYPICAL_EVENTS), EVENTS_SIGMA, plan.users)
     per_user = np.minimum(n_events, MOST_EVENTS).astype(np.int64)
-    user = np.repeat(np.arange(recipe.users), per_user)
+    user = np.repeat(np.arange(plan.users), per_user)
     begins = _session_begins(rng, user)
-    item = _walk(rng, recipe, cells, tastes, user, begins)
+    item = _walk(rng, plan, cells, tastes, user, begins)
     interactions = pl.DataFrame(
         {
             USER_ID: _named("u", user),
@@ -114,12 +114,12 @@ def planted(recipe: Recipe, seed: int = 0) -> World:
             TIMESTAMP: _times(rng, user, begins),
         }
     )
-    if not recipe.repeat:
+    if not plan.repeat:
         interactions = interactions.unique([USER_ID, ITEM_ID], keep="first", maintain_order=True)
     names = np.array(list(GENRES))
     items = pl.DataFrame(
         {
-            ITEM_ID: _named("i", np.arange(recipe.items)),
+            ITEM_ID: _named("i", np.arange(plan.items)),
             "GENRES": ["|".join(names[row]) for row in carries],
         }
     )
@@ -151,17 +151,17 @@ def _cells(rng: np.random.Generator, carries: NDArray[np.bool_]) -> Doubles:
     return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300))
 
 
-def _tastes(rng: np.random.Generator, recipe: Recipe) -> Doubles:
+def _tastes(rng: np.random.Generator, plan: Plan) -> Doubles:
     """Return users × cells, rows summing to 1: where each user's events come from."""
     base = np.array([events for _, events in GENRES.values()])
-    genres = rng.dirichlet(recipe.kappa * base, recipe.users)
-    chosen = rng.random((recipe.users, COMMUNITIES)).argsort(axis=1)[:, :COMMUNITIES_PER_USER]
-    share = rng.dirichlet(np.full(COMMUNITIES_PER_USER, COMMUNITY_CONCENTRATION), recipe.users)
-    communities = np.zeros((recipe.users, COMMUNITIES))
+    genres = rng.dirichlet(plan.kappa * base, plan.users)
+    chosen = rng.random((plan.users, COMMUNITIES)).argsort(axis=1)[:, :COMMUNITIES_PER_USER]
+    share = rng.dirichlet(np.full(COMMUNITIES_PER_USER, COMMUNITY_CONCENTRATION), plan.users)
+    communities = np.zeros((plan.users, COMMUNITIES))
     np.put_along_axis(communities, chosen, share, axis=1)
-    of_all, of_community, of_genre = recipe.mix
+    of_all, of_community, of_genre = plan.mix
     return np.hstack(
-        [np.full((recipe.users, 1), of_all), of_community * communities, of_genre * genres]
+        [np.full((plan.users, 1), of_all), of_community * communities, of_genre * genres]
     )
 
 
@@ -174,7 +174,7 @@ def _session_begins(rng: np.random.Generator, user: Whole) -> NDArray[np.bool_]:
 
 def _walk(
     rng: np.random.Generator,
-    recipe: Recipe,
+    plan: Plan,
     cells: Doubles,
     tastes: Doubles,
     user: Whole,
@@ -184,8 +184,8 @@ def _walk(
     at = np.arange(len(user))
     cell = _draw(rng, tastes.cumsum(axis=1), user)
     first = np.maximum.accumulate(np.where(begins, at, 0))
-    cell = np.where(rng.random(len(user)) < recipe.focus, cell[first], cell)
-    fresh = begins | (rng.random(len(user)) >= recipe.stick)
+    cell = np.where(rng.random(len(user)) < plan.focus, cell[first], cell)
+    fresh = begins | (rng.random(len(user)) >= plan.stick)
     start = np.maximum.accumulate(np.where(fresh, at, 0))
     steps = np.where(fresh, 0, rng.normal(0, STEP, len(user))).cumsum()
     place = (rng.random(len(user))[start] + steps - steps[start]) % 1

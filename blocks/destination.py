@@ -19,10 +19,11 @@ class Destination(Block):
     _block_type_slug: ClassVar[str] = "personalization-destination"
     _description: ClassVar[str] = "Where audiences and recommendations go."
     _code_example: ClassVar[str] = """```python
+from blocks.aws import clients
 from blocks.destination import Destination
 
-settings = {"kind": "customer_profiles", "domain": "bingewatch"}
-Destination(settings=settings).save("customer-profiles")
+destination = Destination.load("BLOCK_NAME")
+destination.connector(clients()).check()
 ```"""
 
     settings: dict[str, Any] = Field(

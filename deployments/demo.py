@@ -11,47 +11,18 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
-from rich.console import Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.spinner import Spinner
-from rich.table import Table
 
 from deployments.processes import LOCAL_CREDENTIALS, ROOT, local_aws, prefect_server
-from deployments.terminal import console
+from deployments.stages import Stages
 
 FOLDER = ROOT / ".demo"
 SAMPLE = ROOT / "data" / "bingewatch"
 BUCKET = "bingewatch"
-
-
-class Stages:
-    """What is being done and how long each part took, drawn as it happens."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[str, float, str]] = []
-        self._open: tuple[str, float] | None = None
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[list[str]]:
-        """Time a part; what the block appends to the list is shown beside it."""
-        said: list[str] = []
-        began = time.monotonic()
-        self._open = (name, began)
-        yield said
-        self.rows.append((name, time.monotonic() - began, " ".join(said)))
-        self._open = None
-
-    def __rich__(self) -> RenderableType:
-        table = Table.grid(padding=(0, 2))
-        for name, seconds, said in self.rows:
-            table.add_row("[green]✔[/]", name, f"{seconds:5.1f} s", f"[dim]{said}[/]")
-        if self._open:
-            name, began = self._open
-            table.add_row(Spinner("dots"), f"[bold]{name}[/]", f"{time.monotonic() - began:5.1f} s")
-        return Group(table)
+console = Console(highlight=False)
 
 
 def main() -> int:
@@ -66,16 +37,16 @@ def main() -> int:
         prefect = services.enter_context(prefect_server(FOLDER))
         with stages.stage("start the local AWS and a Prefect server") as said:
             os.environ |= _surroundings(aws.address(), prefect.address())
-            said.append(f"{aws.address()}, {prefect.address()}")
+            said.append(f"{aws.address()} {prefect.address()}")
         # Prefect reads its settings when it is imported, so the story is told by a second module.
         from deployments.demo_story import tell
 
         results = tell(stages, SAMPLE, BUCKET, FOLDER)
         live.stop()
+        console.print()
         results.show(console)
-        console.print(
-            f"\ntotal [bold]{time.monotonic() - began:.1f} s[/]; everything is in {FOLDER}"
-        )
+        total = time.monotonic() - began
+        console.print(f"all of it in {FOLDER.name}/, made in [bold]{total:.0f} s[/]")
         if "--keep" in sys.argv:
             _keep(aws.address(), prefect.address())
     return 0

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import boto3
 import polars as pl
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from blocks.destination import Destination
 from deployments.pictures import draw_profile
+from deployments.processes import ROOT
+from deployments.stages import Stages
 from flows.postprocess import postprocess
 from flows.train import train
 from personalization.aws import S3Path
@@ -28,9 +31,7 @@ from personalization.parameters import PostprocessParameters, TrainParameters, W
 from personalization.resources import TrainReport
 from personalization.segments import PostprocessReport
 from personalization.transforms.profile import genre_profile
-
-if TYPE_CHECKING:
-    from deployments.demo import Stages
+from personalization.waiting import looks
 
 QUICK = Waiting(first_look_s=0.2, slowest_look_s=0.5, give_up_after_s=300)
 DOMAIN = "bingewatch"
@@ -48,7 +49,7 @@ class Results:
     quality: AudienceQuality
     picture: Path
     audience: Path
-    bucket: str
+    people: str
 
     def show(self, console: Console) -> None:
         """Print everything a person wants to see first."""
@@ -75,7 +76,7 @@ class Results:
             "lift": f"{quality.lift:.2f} × the {quality.genre} share of everyone "
             f"(by lot 1.00, best possible {quality.oracle_lift:.2f})",
             "segment in Customer Profiles": f"{ended.segment} in domain {DOMAIN}: {ended.status}, "
-            f"{ended.accepted} accepted, {ended.rejected} rejected",
+            f"{ended.accepted} accepted, {ended.rejected} rejected; it counts {self.people} people",
         }
         for name, said in rows.items():
             audience.add_row(name, escape(said))
@@ -83,11 +84,12 @@ class Results:
 
         changes = len(self.again.plan.changes)
         what = f"{changes} changes" if changes else "nothing to do"
-        console.print(f"train, run again: [bold]{what}[/], said after {self.again_s:.1f} s")
         console.print(
-            f"audience  {lineage.file}\n          {self.audience}\n"
+            f"train     run again: [bold]{what}[/], said after {self.again_s:.1f} s\n"
+            f"audience  {lineage.file}\n          {near(self.audience)}\n"
             f"lineage   {lineage_path(S3Path.parse(lineage.file))}\n"
-            f"picture   {self.picture}"
+            f"picture   {near(self.picture)}",
+            soft_wrap=True,
         )
 
 
@@ -126,7 +128,8 @@ def tell(stages: Stages, sample: Path, bucket: str, folder: Path) -> Results:
         again = train(parameters)
         again_s = time.monotonic() - began
         said.append(f"{len(again.plan.changes)} resources to change")
-    return Results(trained, again, again_s, made, quality, picture, audience, bucket)
+    people = _people(made.imports[lineage.audience].segment)
+    return Results(trained, again, again_s, made, quality, picture, audience, people)
 
 
 def _set_up(s3: object, sample: Path, bucket: str) -> None:
@@ -137,6 +140,18 @@ def _set_up(s3: object, sample: Path, bucket: str) -> None:
     boto3.client("customer-profiles").create_domain(DomainName=DOMAIN, DefaultExpirationDays=366)
     settings = {"kind": "customer_profiles", "domain": DOMAIN}
     Destination(settings=settings).save(DESTINATION, overwrite=True)
+
+
+def _people(segment: str) -> str:
+    """Ask the destination how many people are in the segment now."""
+    profiles = boto3.client("customer-profiles")
+    definition = profiles.get_segment_definition(DomainName=DOMAIN, SegmentDefinitionName=segment)
+    asked = profiles.create_segment_estimate(
+        DomainName=DOMAIN, SegmentQuery=definition["SegmentGroups"]
+    )["EstimateId"]
+    look = partial(profiles.get_segment_estimate, DomainName=DOMAIN, EstimateId=asked)
+    *_, last = looks({"estimate": look}, lambda it: it["Status"] != "RUNNING", QUICK)
+    return str(last["estimate"]["Estimate"])
 
 
 def _draw(sample: Path, members: list[str], genre: str, target: Path) -> Path:
@@ -151,8 +166,21 @@ def _draw(sample: Path, members: list[str], genre: str, target: Path) -> Path:
     return draw_profile(profile, title, target)
 
 
+def near(path: Path) -> Path:
+    """Return the path from the repository's root, where the demo is run."""
+    return path.relative_to(ROOT)
+
+
 def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=SIMPLE_HEAD,
+        show_header=any(columns),
+        padding=(0, 1),
+    )
     for column in columns:
         table.add_column(column, overflow="fold")
     return table

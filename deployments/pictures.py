@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from personalization.transforms.profile import (
-    ATTRIBUTE_VALUE,
-    AUDIENCE_SHARE,
-    EVERYONE_SHARE,
-    LIFT,
-)
+from personalization.columns import ATTRIBUTE_VALUE, AUDIENCE_SHARE, EVERYONE_SHARE, LIFT
 
 _AUDIENCE, _EVERYONE = "#c2410c", "#94a3b8"
 
@@ -37,5 +33,7 @@ def draw_profile(profile: pl.DataFrame, title: str, target: Path) -> Path:
     axes.legend(["the audience", "everyone"], frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)
     target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target)
+    # The same data give the same file: no date, no random ids.
+    with rc_context({"svg.hashsalt": title}):
+        figure.savefig(target, metadata={"Date": None} if target.suffix == ".svg" else None)
     return target

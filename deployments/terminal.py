@@ -11,8 +11,9 @@ from rich.markup import escape
 
 from personalization.errors import ConfigError, Finding, PersonalizeFlowsError
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# Lines are not wrapped: a path stays a path, for the eye, for a click and for grep.
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _COLOURS = {"error": "bold red", "warning": "bold yellow"}
 

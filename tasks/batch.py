@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 
 from prefect import get_run_logger, task
@@ -47,7 +48,6 @@ def declare_job(kind: Kind, parameters: BatchParameters) -> Resource:
     items = items_schema(personalize, account, parameters.dataset_group)
     refuse(input_findings(client("s3"), path, solution.description["recipeArn"], items))
     settings = {"numResults": parameters.num_results, "filterArn": parameters.filter_arn}
-    began = now()
     return batch_job(
         kind,
         bucket=parameters.bucket,
@@ -55,10 +55,10 @@ def declare_job(kind: Kind, parameters: BatchParameters) -> Resource:
         solution=parameters.solution,
         settings={key: value for key, value in settings.items() if value is not None},
         role_arn=role_for(parameters.role_arn),
-        now=began,
+        now=now(),
         references={"solutionVersionArn": f"{SOLUTION_VERSION.name}/{parameters.solution}"},
         # "Again" is said by an input that counts as changed just now.
-        changed_at=began if parameters.again else changed_at,
+        changed_at=dt.datetime.now(dt.UTC) if parameters.again else changed_at,
     )
 
 

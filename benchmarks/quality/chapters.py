@@ -89,9 +89,9 @@ def related_items(console: Console, behaviour: Behaviour, *, known: bool) -> lis
 
 
 def reranking(console: Console, behaviour: Behaviour, *, known: bool) -> list[Bar]:
-    """One held-out item among 50."""
+    """A held-out item among 49 that are drawn by popularity."""
     rows = of_reranking(behaviour)
-    title = f"Reranking a held-out item among 50 popular ones: {behaviour.name}"
+    title = f"Reranking, 1 in 50: {behaviour.name}"
     shown = {way: astuple(row) for way, row in rows.items()}
     show_rows(console, title, ("MRR", "NDCG@10", "AUC"), shown)
     ours, popular = rows["fading blend"], rows["popularity"]
@@ -144,8 +144,8 @@ def nothing_to_learn(console: Console, behaviour: Behaviour) -> list[Bar]:
     ours = rows["recommended, activity_weight 0"]
     return [
         Bar(f"{behaviour.name}: NDCG@10 above popularity", gap, at_most=2 * error),
-        Bar(f"{behaviour.name}: segment lift@50", ours.lift, 0.9, 1.1),
-        Bar(f"{behaviour.name}: segment rank correlation", ours.rank_correlation, -0.05, 0.05),
+        Bar(f"{behaviour.name}: segment lift@50", ours.lift, at_most=1.05),
+        Bar(f"{behaviour.name}: segment rank correlation", ours.rank_correlation, at_most=0.05),
     ]
 
 
@@ -159,11 +159,11 @@ def no_tastes(console: Console) -> list[Bar]:
 def truth(console: Console) -> list[Bar]:
     """Two planted worlds: draws one by one, and sessions that drift."""
     bars = []
-    for name, recipe, correlation, busy, of_oracle in (
+    for name, plan, correlation, busy, of_oracle in (
         ("independent draws", IID, 0.75, 0.84, 0.88),
         ("sessions", SESSIONS, 0.58, 0.72, 0.74),
     ):
-        rows = against_truth(planted(recipe))
+        rows = against_truth(planted(plan))
         title = f"Attribute segments against planted truth: {name}"
         show_rows(console, title, TRUTH, {way: astuple(row) for way, row in rows.items()})
         ours = rows["recommended"]

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
@@ -55,7 +56,7 @@ class LocalAws:
         pace: Pace | None = None,
         mount: Iterable[Mount] = SERVICES,
     ) -> None:
-        self._session = boto3.session.Session()
+        self._session = _session()
         self._clients: dict[tuple[str, str], Any] = {}
         self._making_clients = threading.Lock()
         self._services = [make(self.clients, pace or Pace()) for make in mount]
@@ -89,7 +90,9 @@ class LocalAws:
                     endpoint_url=self.endpoint_url,
                     aws_access_key_id="local",
                     aws_secret_access_key="local",
-                    config=Config(s3={"addressing_style": "path"}, max_pool_connections=16),
+                    config=Config(
+                        s3={"addressing_style": "path"}, max_pool_connections=16, proxies={}
+                    ),
                 )
             return self._clients[key]
 
@@ -147,6 +150,14 @@ class Dispatcher:
         if candidates:
             return candidates[0]
         return self._s3 if scope is None or scope.service == "s3" else self._moto
+
+
+def _session() -> Any:
+    """Return a session that no profile, configuration file or credential of the user reaches."""
+    nothing = (None, None, None, None)
+    names = ("profile", "config_file", "credentials_file")
+    unset = botocore.session.Session(session_vars=dict.fromkeys(names, nothing))
+    return boto3.session.Session(botocore_session=unset)
 
 
 class _Moto:

@@ -165,7 +165,8 @@ class Service:
         body |= {name: request_id for name in members if name == "RequestID"}
         if self._is_json:
             body["__type"] = error.code
-        answer = Response(status=status, content_type="application/x-amz-json-1.1")
+        kind = "application/x-amz-json-1.1" if self._is_json else "application/json"
+        answer = Response(status=status, content_type=kind)
         answer.set_data(json.dumps(body))
         answer.headers["x-amzn-errortype"] = error.code
         return answer

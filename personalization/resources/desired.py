@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 from personalization.aws import S3Path
 from personalization.config import ParameterFile
@@ -61,9 +62,26 @@ class Resource:
         return frozenset(self.references.values()) | frozenset(self.after)
 
 
+_STAMP: Final = "%Y_%m_%d_%H_%M_%S"
+
+
 def stamp(at: dt.datetime) -> str:
     """Return the time as it stands in the names of jobs: `2026_11_22_14_05_09`, UTC."""
-    return at.astimezone(dt.UTC).strftime("%Y_%m_%d_%H_%M_%S")
+    return at.astimezone(dt.UTC).strftime(_STAMP)
+
+
+def a_second_later(resource: Resource) -> Resource:
+    """Return the same job under the name of the next second; what has no stamp stays as it is."""
+    found = re.search(r"\d{4}(_\d\d){5}", resource.name)
+    if not found:
+        return resource
+    old = found.group()
+    new = stamp(dt.datetime.strptime(old, _STAMP).replace(tzinfo=dt.UTC) + dt.timedelta(seconds=1))
+    parameters = {**resource.parameters, "jobName": resource.name.replace(old, new)}
+    if output := parameters.get("jobOutput"):
+        path = output["s3DataDestination"]["path"].replace(old, new)
+        parameters["jobOutput"] = {"s3DataDestination": {"path": path}}
+    return replace(resource, name=parameters["jobName"], parameters=parameters)
 
 
 def content_of(files: DataFiles) -> str:
@@ -93,7 +111,7 @@ def declared(
     imports: list[str] = []
     for resource in _datasets(file, data, group, role_arn, now):
         resources.append(resource)
-        if resource.kind is DATASET_IMPORT_JOB:
+        if resource.kind == DATASET_IMPORT_JOB:
             imports.append(resource.key)
 
     of_group = {"datasetGroupArn": group_key}

@@ -117,9 +117,9 @@ def _step(
     decision = decide(personalize, account, resource, arns, policy)
     arn = decision.found.arn if decision.found else ""
     coming = [it.resource for it in parents if it.action in ("create", "retrain", "import", "wait")]
-    if resource.kind is SOLUTION_VERSION and decision.action == "keep" and coming:
+    if resource.kind == SOLUTION_VERSION and decision.action == "keep" and coming:
         if policy.retrain == "new-data" and any(it.content for it in coming):
             return Step(resource, "retrain", "new data will have been imported", arn)
-    elif decision.action == "keep" and any(it.kind is SOLUTION_VERSION for it in coming):
+    elif decision.action == "keep" and any(it.kind == SOLUTION_VERSION for it in coming):
         return Step(resource, "create", "there will be a newer solution version", "")
     return Step(resource, decision.action, decision.reason, arn)

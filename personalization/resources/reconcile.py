@@ -14,7 +14,7 @@ from personalization.aws import error_code, translated
 from personalization.errors import FatalError, RetryableError
 from personalization.resources.account import Account
 from personalization.resources.actual import Found, differences, find, look
-from personalization.resources.desired import Resource
+from personalization.resources.desired import Resource, a_second_later
 from personalization.resources.kinds import (
     BATCH_INFERENCE_JOB,
     BATCH_SEGMENT_JOB,
@@ -29,6 +29,9 @@ from personalization.resources.kinds import (
 
 Action = Literal["create", "update", "keep", "wait", "retrain", "import", "blocked", "leave out"]
 RetrainWhen = Literal["new-data", "never", "always"]
+
+# How many names are tried for a job: names are told apart by the second.
+_NAMES = 5
 
 # The parameters that UpdateSolution can change; all others are fixed at creation.
 # Source: botocore, personalize 2018-05-22, shapes `UpdateSolutionRequest`, `SolutionUpdateConfig`.
@@ -74,9 +77,9 @@ def decide(
         return Decision(_making(resource), "does not exist yet")
     if found.status in GOING:
         return Decision("blocked", f"is {found.status}; run again when it is gone", found)
-    if resource.kind is DATASET_IMPORT_JOB:
+    if resource.kind == DATASET_IMPORT_JOB:
         return _import(resource, found)
-    if resource.kind is SOLUTION_VERSION:
+    if resource.kind == SOLUTION_VERSION:
         return _version(personalize, resource, found, arns, policy)
     if resource.kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
         return _batch_job(resource, found)
@@ -95,35 +98,41 @@ def ensure(
     Safe to repeat: whatever an earlier call made is found and kept.
     Raises FatalError where the resource is blocked, RetryableError where Personalize says "later".
     """
-    decision = decide(personalize, account, resource, arns, policy)
-    if decision.action == "blocked":
-        raise FatalError(f"{resource.kind.title} {resource.name} {decision.reason}")
-    if decision.found and decision.action in ("keep", "wait"):
-        return decision, decision.found.arn
-    if decision.found and decision.action == "update":
-        arn = decision.found.arn
-        request = {resource.kind.arn_member: arn, **(decision.update or {})}
-        _call(personalize, resource.kind.method("update"), request, f"updating {arn}")
-        return decision, arn
-    return decision, _create(personalize, account, resource, arns)
+    for _ in range(_NAMES):
+        decision = decide(personalize, account, resource, arns, policy)
+        if decision.action == "blocked":
+            raise FatalError(f"{resource.kind.title} {resource.name} {decision.reason}")
+        if decision.found and decision.action in ("keep", "wait"):
+            return decision, decision.found.arn
+        if decision.found and decision.action == "update":
+            _update(personalize, decision.found, decision.update or {})
+            return decision, decision.found.arn
+        if arn := _create(personalize, resource, arns):
+            return decision, arn
+        # The name was taken between our look and our call.  Either what took it is what we want,
+        # which the next look tells, or it is another job of the same second.
+        resource = a_second_later(resource)
+    raise RetryableError(f"{resource.kind.title} {resource.name} exists but cannot be found yet")
 
 
-def _create(personalize: Any, account: Account, resource: Resource, arns: Mapping[str, str]) -> str:
+def _update(personalize: Any, found: Found, changes: Mapping[str, Any]) -> None:
+    request = {found.kind.arn_member: found.arn, **changes}
+    _call(personalize, found.kind.method("update"), request, f"updating {found.arn}")
+
+
+def _create(personalize: Any, resource: Resource, arns: Mapping[str, str]) -> str | None:
+    """Create it and return its ARN; None if the name is taken."""
     request = dict(resource.parameters)
     request |= {parameter: arns[key] for parameter, key in resource.references.items()}
-    if resource.kind is SCHEMA:
+    if resource.kind == SCHEMA:
         request["schema"] = json.dumps(request["schema"])
     what = f"{resource.kind.title} {resource.name}"
     try:
         answer = _call(personalize, resource.kind.method("create"), request, f"creating {what}")
     except FatalError as error:
-        if not _exists_already(error):
-            raise
-        # Somebody made it between our look and our call: take theirs, if it is there to be taken.
-        found = find(personalize, account, resource, arns)
-        if found is None:
-            raise RetryableError(f"{what} exists already but cannot be found yet") from error
-        return found.arn
+        if _exists_already(error):
+            return None
+        raise
     return str(answer[resource.kind.arn_member])
 
 
@@ -140,7 +149,7 @@ def _exists_already(error: FatalError) -> bool:
 
 
 def _making(resource: Resource) -> Action:
-    return "import" if resource.kind is DATASET_IMPORT_JOB else "create"
+    return "import" if resource.kind == DATASET_IMPORT_JOB else "create"
 
 
 def _import(resource: Resource, found: Found) -> Decision:
@@ -213,9 +222,9 @@ def _named(resource: Resource, found: Found, arns: Mapping[str, str]) -> Decisio
         return Decision("blocked", f"is {found.status}: {found.why}; {way_out}", found)
     wanted = {k: v for k, v in resource.parameters.items() if k != "tags"}
     actual = dict(found.description)
-    if resource.kind is SCHEMA:
+    if resource.kind == SCHEMA:
         actual["schema"] = json.loads(actual["schema"])
-    if resource.kind is DATASET:
+    if resource.kind == DATASET:
         wanted.pop("datasetType")
         schema = resource.references["schemaArn"]
         # A schema that does not exist yet cannot be the dataset's.
@@ -240,9 +249,9 @@ def _update_for(
     resource: Resource, wanted: Mapping[str, Any], changed: list[str]
 ) -> dict[str, Any] | None:
     """Return the parameters of an Update… call that makes up the differences; None if none can."""
-    if resource.kind is DATASET and changed == ["schemaArn"]:
+    if resource.kind == DATASET and changed == ["schemaArn"]:
         return {"schemaArn": wanted["schemaArn"]}
-    if resource.kind is not SOLUTION:
+    if resource.kind != SOLUTION:
         return None
     update: dict[str, Any] = {}
     for path in changed:

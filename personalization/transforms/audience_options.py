@@ -8,9 +8,15 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from personalization.columns import CHANNEL, ENDPOINT_ID, PINPOINT_CHANNEL, PINPOINT_ENDPOINT_ID
+from personalization.columns import (
+    ACTIVE,
+    CHANNEL,
+    ENDPOINT_ID,
+    OPTED_OUT,
+    PINPOINT_CHANNEL,
+    PINPOINT_ENDPOINT_ID,
+)
 from personalization.errors import ConfigError, Finding
-from personalization.transforms.endpoints import ACTIVE, OPTED_OUT
 
 # Source: botocore, pinpoint 2016-12-01, shape `ChannelType`.
 Channel = Literal[

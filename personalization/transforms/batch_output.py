@@ -75,8 +75,8 @@ def read_lines(path: Path, reject: Callable[[RejectedLine, bytes], None]) -> Ite
     """Yield the usable lines; hand the others, with their bytes, to `reject`.
 
     Blank lines are skipped, though counted.  Memory is that of one line's ids: 16 bytes each, plus
-    the text of those longer than 12 bytes; a line whose array is not compact JSON costs several
-    times that, because then a JSON parser makes a Python object of each.
+    the text of those longer than 12 bytes; a line with escapes or irregular spaces among its ids
+    costs several times that, because then a JSON parser makes a Python object of each.
     """
     if path.stat().st_size == 0:
         return

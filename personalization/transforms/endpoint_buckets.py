@@ -21,8 +21,8 @@ import numpy as np
 import polars as pl
 import polars_hash as plh
 
-from personalization.columns import CHANNEL, ENDPOINT_ID, USER_ID
-from personalization.transforms.endpoints import ACTIVE, OPTED_OUT, EndpointTable, unreadable
+from personalization.columns import ACTIVE, CHANNEL, ENDPOINT_ID, OPTED_OUT, USER_ID
+from personalization.transforms.endpoints import EndpointTable, unreadable
 
 HASH: Final = "hash"
 END: Final = "end"

@@ -13,8 +13,10 @@ from typing import Final
 import polars as pl
 
 from personalization.columns import (
+    ACTIVE,
     CHANNEL,
     ENDPOINT_ID,
+    OPTED_OUT,
     PINPOINT_CHANNEL,
     PINPOINT_ENDPOINT_ID,
     PINPOINT_OPT_OUT,
@@ -23,9 +25,6 @@ from personalization.columns import (
     USER_ID,
 )
 from personalization.errors import ConfigError, Finding, shortened
-
-ACTIVE: Final = "active"
-OPTED_OUT: Final = "opted_out"
 
 
 @dataclass(frozen=True)

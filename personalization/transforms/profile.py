@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from personalization.columns import ITEM_ID, USER_ID
+from personalization.columns import (
+    ATTRIBUTE_VALUE,
+    AUDIENCE_SHARE,
+    EVERYONE_SHARE,
+    ITEM_ID,
+    LIFT,
+    USER_ID,
+)
 from personalization.errors import ConfigError
-
-ATTRIBUTE_VALUE = "attribute_value"
-AUDIENCE_SHARE = "audience_share"
-EVERYONE_SHARE = "everyone_share"
-LIFT = "lift"
 
 
 def genre_profile(

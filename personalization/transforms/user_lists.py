@@ -2,7 +2,7 @@
 
 A segment of five million users is one line of 50 to 200 MB.  polars' CSV reader splits such an
 array faster than any JSON parser, but only if the array is what it seems to be, so that is proved
-first, quote by quote: strings and commas, no whitespace, no escapes.  Anything else is left to a
+first, quote by quote: strings and one kind of separator, no escapes.  Anything else is left to a
 JSON parser by returning None.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from mmap import mmap
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from personalization.columns import USER_ID
 
 _WINDOW: Final = 8 << 20  # bytes looked at together; memory for the proof grows with it
 _MOST_THREADS: Final = 4  # each holds a window and, for the proof, some 80 MB
-_QUOTE, _COMMA, _BACKSLASH, _FIRST_PRINTABLE = b'",\\ '
+_COMPACT, _SPACED = b'","', b'", "'  # how strings meet
+_QUOTE, _BACKSLASH, _FIRST_PRINTABLE = b'"\\ '
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
@@ -30,28 +32,31 @@ def split_strings(
 ) -> pl.Series | None:
     """Return the strings of the array whose inside is `text[start:end]`, in order, as `user_id`.
 
-    None unless the inside is exactly `"…","…"` with non-empty strings, valid UTF-8, no backslash
-    and no control character; or if a string is longer than the window.
+    None unless the inside is exactly `"…","…"` or `"…", "…"` with non-empty strings, valid UTF-8,
+    no backslash and no control character; or if a string is longer than the window.
     """
     if start == end:
         return pl.Series(USER_ID, [], pl.String)
+    first_closing = text.find(b'"', start + 1, end)
+    spaced = text[first_closing : first_closing + len(_SPACED)] == _SPACED
+    border = _SPACED if spaced else _COMPACT
     views = []
     while end - start > window:
         # Perhaps between two strings.  If it is not, neither side will be what it must be.
-        cut = text.rfind(b'","', start, start + window) + 1
+        cut = text.rfind(border, start, start + window) + 1
         if not cut:
             return None
         views.append(np.frombuffer(text, np.uint8, cut - start, start))
-        start = cut + 1
+        start = cut + len(border) - 2
     views.append(np.frombuffer(text, np.uint8, end - start, start))
     # polars and numpy leave Python's lock, so threads share the cores.
     with ThreadPoolExecutor(min(_MOST_THREADS, pl.thread_pool_size())) as pool:
-        parts = list(pool.map(_split, views))
+        parts = list(pool.map(partial(_split, border), views))
     whole = [part for part in parts if part is not None]
     return pl.concat(whole, rechunk=True) if len(whole) == len(parts) else None
 
 
-def _split(view: Bytes) -> pl.Series | None:
+def _split(border: bytes, view: Bytes) -> pl.Series | None:
     quotes = np.flatnonzero(view == _QUOTE)
     if not quotes.size or quotes.size % 2:
         return None
@@ -61,8 +66,8 @@ def _split(view: Bytes) -> pl.Series | None:
         opening[0] == 0
         and closing[-1] == view.size - 1
         and lengths.all()
-        and (opening[1:] == closing[:-1] + 2).all()
-        and (view[closing[:-1] + 1] == _COMMA).all()
+        and (opening[1:] == closing[:-1] + len(border) - 1).all()
+        and all((view[closing[:-1] + n] == border[n]).all() for n in range(1, len(border) - 1))
         and view.min() >= _FIRST_PRINTABLE
         and not (view == _BACKSLASH).any()
     )
@@ -70,7 +75,7 @@ def _split(view: Bytes) -> pl.Series | None:
         return None
     try:
         ids = pl.read_csv(
-            view.tobytes(),
+            view.tobytes() if border == _COMPACT else view.tobytes().replace(border, _COMPACT),
             has_header=False,
             schema={USER_ID: pl.String},
             separator="\x01",  # a control character: shown above not to occur

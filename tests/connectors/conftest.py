@@ -23,13 +23,13 @@ ROLE = "arn:aws:iam::123456789012:role/import"
 USERS = tuple(f"user-{number}" for number in range(6))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def services() -> dict[str, Service]:
     """The services of ours behind `far_end`, by botocore's name."""
     return {}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def far_end(services: dict[str, Service]) -> Iterator[LocalAws]:
     def kept(make: Callable[..., Service]) -> Callable[..., Service]:
         def mount(*arguments: Any) -> Service:
@@ -45,7 +45,7 @@ def far_end(services: dict[str, Service]) -> Iterator[LocalAws]:
         yield aws
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def clients(far_end: LocalAws) -> Callable[[str], Any]:
     """Clients that do not repeat calls themselves, so that trouble is seen at once."""
     return clients_of(far_end.endpoint_url)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from personalization.aws import S3Path
 from personalization.objects import download
 from personalization.parameters import PostprocessParameters, TrainParameters
+from tests.config.files import entry, record
 from tests.e2e.conftest import BUCKET, QUICK, ROOT, Place
 
 RATINGS = ROOT.parent / "shared" / "data" / "ml-latest-small"
@@ -25,33 +25,26 @@ pytestmark = [
 ]
 
 
-def schema(name: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "type": "record",
-        "name": name,
-        "namespace": "com.amazonaws.personalize.schema",
-        "fields": [{"name": it, **kind} for it, kind in fields.items()],
-        "version": "1.0",
-    }
-
-
-def dataset(name: str, avro: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "dataset": {"serviceConfig": {"name": f"movielens-{name}"}},
-        "schema": {"serviceConfig": {"name": f"movielens-{name}-schema", "schema": avro}},
-    }
-
-
-TEXT, NUMBER = {"type": "string"}, {"type": "long"}
+TEXT = {"type": "string"}
 CONFIG = {
     "datasetGroup": {"serviceConfig": {"name": GROUP}},
     "datasets": {
-        "interactions": dataset(
-            "ratings", schema("Interactions", USER_ID=TEXT, ITEM_ID=TEXT, TIMESTAMP=NUMBER)
+        "interactions": entry(
+            "ratings",
+            record(
+                "Interactions",
+                {"name": "USER_ID", **TEXT},
+                {"name": "ITEM_ID", **TEXT},
+                {"name": "TIMESTAMP", "type": "long"},
+            ),
         ),
-        "items": dataset(
+        "items": entry(
             "movies",
-            schema("Items", ITEM_ID=TEXT, GENRES={"type": "string", "categorical": True}),
+            record(
+                "Items",
+                {"name": "ITEM_ID", **TEXT},
+                {"name": "GENRES", **TEXT, "categorical": True},
+            ),
         ),
     },
     "solutions": [

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from personalization.local import s3_reads
 from personalization.local.s3_reads import LARGE
@@ -70,6 +75,24 @@ def test_a_range_has_exactly_its_bytes(s3, asked, start, stop):
     assert answer["ContentRange"] == f"bytes {start}-{stop - 1}/{len(PATTERN)}"
 
 
+@given(size=st.integers(1, 100), first=st.integers(0, 120), last=st.integers(0, 120))
+def test_every_range_is_pythons_slice_or_left_to_moto(size, first, last):
+    body = range(size)
+    expected = body[first : last + 1]
+
+    found = s3_reads._extent(f"bytes={first}-{last}", size)
+
+    assert (body[slice(*found)] if found else range(0)) == expected
+    assert (found is None) is (len(expected) == 0)
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=-", "bytes=0-1,4-5", "lines=0-1", "bytes=a-b", "bytes=-0"]
+)
+def test_what_is_no_plain_range_is_left_to_moto(asked):
+    assert s3_reads._extent(asked, 10) is None
+
+
 def test_a_range_beyond_the_object_is_refused(s3):
     with pytest.raises(ClientError) as refusal:
         s3.get_object(**LARGE_KEY, Range=f"bytes={len(PATTERN)}-")
@@ -114,6 +137,13 @@ def test_each_version_has_its_own_bytes(s3):
 
     assert [answer["Body"].read() for answer in read] == [b"aaa", b"bbb"]
     assert [answer["VersionId"] for answer in read] == versions
+
+
+def test_an_object_that_is_cut_short_while_it_is_read_is_an_error_and_not_a_short_answer():
+    key = SimpleNamespace(name="k", lock=threading.Lock(), _value_buffer=io.BytesIO(b"short"))
+
+    with pytest.raises(EOFError, match="k lost its bytes from 5 on while it was being read"):
+        list(s3_reads._pieces(key, 0, 10))
 
 
 def test_presigned_addresses_work(s3):

@@ -60,6 +60,21 @@ def test_ours_and_motos_services_answer_on_one_address():
     assert [url.rpartition("/")[2] for url in queues] == ["films"]
 
 
+def test_the_users_own_aws_settings_and_proxies_do_not_matter(monkeypatch, tmp_path):
+    (tmp_path / "config").write_text(
+        "[default]\nregion = nowhere\nendpoint_url = http://127.0.0.1:9\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with LocalAws(pace=Pace(0)) as aws:
+        assert aws.clients("personalize").list_schemas()["schemas"] == []
+
+
 def test_health_answers_without_credentials():
     with (
         LocalAws(pace=Pace(0)) as aws,

@@ -28,6 +28,7 @@ from personalization.resources import (
     plan,
 )
 from personalization.waiting import looks
+from tests.config.files import entry, record
 
 BUCKET = "films"
 FILE = S3Path(BUCKET, "train/films/config.json")
@@ -40,38 +41,21 @@ QUICK = Waiting(first_look_s=0.02, slowest_look_s=0.1, give_up_after_s=60)
 TEXT = {"type": "string"}
 
 
-def schema(name: str, *fields: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "record",
-        "name": name,
-        "namespace": "com.amazonaws.personalize.schema",
-        "fields": list(fields),
-        "version": "1.0",
-    }
-
-
-def dataset(name: str, avro: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "dataset": {"serviceConfig": {"name": name}},
-        "schema": {"serviceConfig": {"name": f"{name}-schema", "schema": avro}},
-    }
-
-
 CONFIG: dict[str, Any] = {
     "datasetGroup": {"serviceConfig": {"name": "films"}},
     "datasets": {
-        "interactions": dataset(
+        "interactions": entry(
             "views",
-            schema(
+            record(
                 "Interactions",
                 {"name": "USER_ID", **TEXT},
                 {"name": "ITEM_ID", **TEXT},
                 {"name": "TIMESTAMP", "type": "long"},
             ),
         ),
-        "items": dataset(
+        "items": entry(
             "films",
-            schema(
+            record(
                 "Items",
                 {"name": "ITEM_ID", **TEXT},
                 {"name": "GENRES", **TEXT, "categorical": True},

@@ -4,11 +4,14 @@ import datetime as dt
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
-from personalization.errors import FatalError
-from personalization.resources import Policy, ensure
+from personalization.errors import FatalError, RetryableError
+from personalization.resources import Policy, Resource, ensure
+from personalization.resources.desired import a_second_later
+from personalization.resources.kinds import BATCH_SEGMENT_JOB
 from tests.resources.conftest import BUCKET, ROLE, SOLUTION
 
 
@@ -261,6 +264,39 @@ def test_two_runs_at_once_make_one_resource(films):
         arns = set(pool.map(make, range(8)))
 
     assert arns == {"arn:aws:personalize:us-east-1:123456789012:dataset-group/films"}
+
+
+def test_two_jobs_of_one_second_get_names_of_their_own(films):
+    ledger = films.run()
+    job = next(it for it in films.resources if it.kind.name == "batchSegmentJob")
+    taken = next(iter(ledger.batch_jobs)).rpartition("/")[2]
+    more = replace(
+        job, name=taken, parameters={**job.parameters, "numResults": 5, "jobName": taken}
+    )
+
+    decision, arn = ensure(films.personalize, films.account, more, ledger.arns, Policy())
+
+    name = arn.rpartition("/")[2]
+    made = films.personalize.describe_batch_segment_job(batchSegmentJobArn=arn)["batchSegmentJob"]
+    assert decision.action == "create"
+    assert name == a_second_later(more).name != taken
+    assert made["jobOutput"]["s3DataDestination"]["path"].endswith(f"_{name.rpartition('_')[2]}/")
+
+
+def test_a_stamp_moves_over_the_edge_of_a_year():
+    job = Resource(BATCH_SEGMENT_JOB, "batch_x_2026_12_31_23_59_59")
+
+    assert a_second_later(job).name == "batch_x_2027_01_01_00_00_00"
+
+
+def test_a_name_that_stays_taken_may_be_free_later(films):
+    films.run()
+    group = films.resources[0]
+    # An account that is not ours: the name is taken, and nothing is found under it.
+    elsewhere = replace(films.account, account_id="210987654321")
+
+    with pytest.raises(RetryableError, match="Dataset Group films exists but cannot be found yet"):
+        ensure(films.personalize, elsewhere, group, {}, Policy())
 
 
 def test_kinds_that_are_not_managed_yet_are_left_out_and_said_so(films):

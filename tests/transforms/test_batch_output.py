@@ -229,14 +229,18 @@ compact = st.lists(
 )
 
 
-@given(users=compact, window=st.integers(1, 64))
-def test_compact_arrays_are_split_without_a_parser_whatever_the_window(users, window):
-    inside = orjson.dumps(users)[1:-1]
+@given(users=compact, window=st.integers(1, 64), separator=st.sampled_from([",", ", "]))
+def test_plain_arrays_are_split_without_a_parser_whatever_the_window(users, window, separator):
+    inside = json.dumps(users, ensure_ascii=False, separators=(separator, ":"))[1:-1].encode()
     split = split_strings(inside, 0, len(inside), window)
 
-    # A window that holds no whole id declines; it never answers otherwise.
+    # A window too small for an id, or cut at an id that looks like a border, declines; it never
+    # answers otherwise.
     assert split is None or split.to_list() == users
-    assert split is not None or window < 2 + max(len(user.encode()) for user in users)
+    looks_like_a_border = {",", ", "} & set(users)
+    assert (
+        split is not None or looks_like_a_border or window < max(len(u.encode()) for u in users) + 5
+    )
 
 
 @given(
@@ -253,10 +257,30 @@ def test_the_splitter_never_accepts_what_a_parser_reads_otherwise(pieces):
         assert split.to_list() == orjson.loads(b"[" + inside + b"]")
 
 
-def test_a_space_after_a_comma_loses_no_user():
-    inside = b'"a", "b"'
-
+@pytest.mark.parametrize(
+    "inside",
+    [
+        pytest.param(b'"a","b", "c"', id="compact-then-spaced"),
+        pytest.param(b'"a", "b","c"', id="spaced-then-compact"),
+        pytest.param(b'"a","b" ,"c"', id="space-before"),
+        pytest.param(b'"a",  "b",  "c"', id="two-spaces"),
+        pytest.param(b' "a","b"', id="space-at-the-start"),
+        pytest.param(b'"a","b" ', id="space-at-the-end"),
+        pytest.param(b'"a","\\u0062"', id="escape"),
+        pytest.param(b'"a",1', id="number"),
+        pytest.param(b'1,"a"  ', id="bytes-that-add-up-by-accident"),
+    ],
+)
+def test_an_array_with_any_surprise_is_left_to_a_parser(inside):
     assert split_strings(inside, 0, len(inside)) is None
+
+
+def test_a_space_after_each_comma_loses_no_user():
+    inside = b'"a", "b", "c d"'
+    split = split_strings(inside, 0, len(inside))
+
+    assert split is not None
+    assert split.to_list() == ["a", "b", "c d"]
 
 
 def test_whole_numbers_become_text():
@@ -266,13 +290,15 @@ def test_whole_numbers_become_text():
     assert users.to_list() == ["1", "b"]
 
 
-def test_a_long_compact_line_never_becomes_python_objects(tmp_path, monkeypatch):
+@pytest.mark.parametrize("separator", [",", ", "], ids=["compact", "spaced"])
+def test_a_long_line_never_becomes_python_objects(tmp_path, monkeypatch, separator):
     def refuse(values: object) -> None:
         raise AssertionError("the users went through the JSON parser")
 
     monkeypatch.setattr(batch_output, "strings_of", refuse)
     users = [f"user-{number}" for number in range(1_000_000)]  # more than one window
-    line = orjson.dumps({"input": {"itemId": "7"}, "output": {"usersList": users}})
-    (found,), _, _ = read(tmp_path / "a.out", line)
+    line = {"input": {"itemId": "7"}, "output": {"usersList": users}}
+    text = json.dumps(line, separators=(separator, ":")).encode()
+    (found,), _, _ = read(tmp_path / "a.out", text)
 
     assert found.users.equals(pl.Series("user_id", users))

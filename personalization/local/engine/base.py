@@ -11,7 +11,7 @@ import polars as pl
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A dataset group's data, as a solution version sees it.  The order of rows means nothing.
+    """A dataset group's data, as a solution version sees it: ids without nulls, rows in any order.
 
     interactions  user_id str, item_id str, timestamp i64 (Unix seconds); further columns unused
     items         item_id str and the schema's other columns under their AWS names (GENRES str with

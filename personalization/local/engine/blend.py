@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from personalization.local.engine.cooccurrence import blocks
-from personalization.local.engine.events import Events, Floats, Ints
-from personalization.local.engine.holdout import hide_tails, newest_share
+from personalization.local.engine.events import TRAINED_EVENTS, Events, Floats, Ints
+from personalization.local.engine.holdout import hide_tails
 from personalization.local.engine.linear import item_weights
 from personalization.local.engine.measures import hits, ndcg
 from personalization.local.engine.ranking import best
 from personalization.local.engine.sequence import followers
 
 REGULARISATION = 100.0
-TRAINED_EVENTS = 500  # of a user, the newest
 SERVED_EVENTS = 200
 RECENT_EVENTS = 10
 TASTE_FADES_S = 60.0
@@ -31,8 +30,6 @@ SEQUENCE_WEIGHT = 0.6
 # Below this many events popularity fills in for a taste not yet known.
 KNOWN_AFTER_EVENTS = 3
 
-# A share of repeated events under which users do not come back to items (films, not groceries).
-REPEATS_FROM = 0.01
 REPEAT_WEIGHTS = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 VALIDATED_USERS = 1000
 
@@ -95,16 +92,10 @@ def learn(
     events: Events, features: sparse.csr_array | None, *, fading: bool = True, seed: int = 0
 ) -> Blend:
     """Return the ranker learnt from `events`; how much habit counts is tried out on their tails."""
-    if not has_repeats(events):
+    if not events.has_repeats:
         return _learn(events, features, None, fading)
     blend = _learn(events, features, 0.0, fading)
     return replace(blend, repeat=_best_repeat(events, fading, seed))
-
-
-def has_repeats(events: Events) -> bool:
-    """Return whether users come back to items: judged by the newest tenth of their events."""
-    tail = newest_share(events, 0.1, 1)
-    return bool(tail.any()) and float(events.is_repeat[tail].mean()) >= REPEATS_FROM
 
 
 def in_chunks(blend: Blend, history: Events, asked: Ints) -> Iterator[tuple[slice, Floats]]:

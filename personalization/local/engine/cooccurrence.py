@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from personalization.local.engine.events import Floats, Ints
-from personalization.local.engine.ranking import strongest_in_rows
+from personalization.local.engine.events import Ints
+from personalization.local.engine.ranking import prune_rows
 
 # Dense cells worked on at a time: 64 MB of f32, whatever the number of items.
 BLOCK_CELLS = 2**24
@@ -27,13 +27,13 @@ def item_vectors(
 ) -> sparse.csr_array:
     """Return items × users of unit length, from users × items of ones.
 
-    In `tfidf` a user counts by log(items / (1 + his items)): who likes everything says little.
+    In `tfidf` a user counts by log(items / (1 + his items)): who met everything tells nothing.
     """
     vectors = matrix.T.tocsr().astype(np.float32)
     if weighting == "tfidf":
         n_of_user = np.diff(matrix.indptr)
         rarity = np.log(max(matrix.shape[1], 2)) - np.log1p(n_of_user)
-        vectors.data *= np.maximum(rarity, 0).astype(np.float32)[vectors.indices]
+        vectors.data *= np.maximum(rarity, 1e-6).astype(np.float32)[vectors.indices]
     return unit_rows(vectors)
 
 
@@ -44,20 +44,19 @@ def unit_rows(matrix: sparse.csr_array) -> sparse.csr_array:
     return (sparse.diags_array(scale.astype(np.float32)) @ matrix).tocsr().astype(np.float32)
 
 
-def similarities(vectors: sparse.csr_array, rows: Ints) -> Iterator[tuple[Ints, Floats]]:
-    """Yield (some of `rows`, their products with all items), dense; an item and itself give 0."""
+def neighbours(vectors: sparse.csr_array, k: int, rows: Ints) -> sparse.csr_array:
+    """Return the `k` items most similar to each of `rows`, which is not its own neighbour.
+
+    The work is that of the items' users' other items: little where items are rare.
+    """
     others = vectors.T.tocsr()
-    for part in blocks(len(rows), vectors.shape[0]):
-        chosen = rows[part]
-        block: Floats = (vectors[chosen] @ others).toarray()
-        block[np.arange(len(chosen)), chosen] = 0
-        yield chosen, block
-
-
-def neighbours(vectors: sparse.csr_array, k: int, rows: Ints | None = None) -> sparse.csr_array:
-    """Return each item's `k` most similar items, as rows; `rows` picks some of the items."""
-    chosen = np.arange(vectors.shape[0]) if rows is None else rows
-    parts = [strongest_in_rows(block, k) for _, block in similarities(vectors, chosen)]
-    if not parts:
-        return sparse.csr_array((0, vectors.shape[0]), dtype=np.float32)
-    return sparse.vstack(parts, format="csr")
+    n_of_user = np.diff(others.indptr)
+    work = np.asarray((vectors[rows] != 0) @ n_of_user).cumsum()
+    part_of = (work // BLOCK_CELLS).astype(np.int64)
+    kept = []
+    for part in np.split(rows, np.flatnonzero(np.diff(part_of)) + 1):
+        alike = (vectors[part] @ others).tocsr()
+        itself = alike.indices == np.repeat(part, np.diff(alike.indptr))
+        alike.data[itself] = 0
+        kept.append(prune_rows(alike, k))
+    return sparse.vstack(kept, format="csr")

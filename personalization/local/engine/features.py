@@ -62,7 +62,9 @@ def _incidence(carried: pl.DataFrame, ids: Ids, values: Ids) -> sparse.csr_array
     row, column = ids.positions(carried[ITEM_ID]), values.positions(carried["value"])
     meant = (row >= 0) & (column >= 0)
     ones = np.ones(int(meant.sum()), np.float32)
-    return sparse.csr_array((ones, (row[meant], column[meant])), shape=(len(ids), len(values)))
+    matrix = sparse.csr_array((ones, (row[meant], column[meant])), shape=(len(ids), len(values)))
+    matrix.sort_indices()
+    return matrix
 
 
 def _carried(items: pl.DataFrame, *, in_tenths: bool) -> pl.DataFrame:

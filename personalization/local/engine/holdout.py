@@ -14,7 +14,6 @@ from scipy import sparse
 
 from personalization.local.engine.events import Events, Ints
 
-TEST_SHARE_OF_USERS = 0.1
 HIDDEN_SHARE = 0.1
 HIDDEN_SHARE_SEGMENTS = 0.2
 
@@ -32,12 +31,6 @@ class Holdout:
     history: Events
     asked: Ints
     hidden: sparse.csr_array
-
-
-def newest_share(events: Events, share: float, at_least: int) -> np.ndarray:
-    """Return a mask of each user's newest events: `share` of them, rounded down."""
-    n_hidden = np.maximum(np.floor(events.per_user * share + 1e-9), at_least)
-    return np.asarray(events.age_rank <= n_hidden[events.user])
 
 
 def user_folds(events: Events, seed: int, n_folds: int = 10) -> list[Ints]:
@@ -58,11 +51,11 @@ def hide_tails(events: Events) -> Holdout:
     """Train on everybody's older events, ask for the newest of those who have two or more."""
     users = np.flatnonzero(events.per_user >= 2)
     tested = events.of(users)
-    return _asked(events.where(~newest_share(events, HIDDEN_SHARE, 1)), tested)
+    return _asked(events.where(~events.in_newest_share(HIDDEN_SHARE, at_least=1)), tested)
 
 
 def _asked(train: Events, tested: Events) -> Holdout:
-    is_hidden = newest_share(tested, HIDDEN_SHARE, 1)
+    is_hidden = tested.in_newest_share(HIDDEN_SHARE, at_least=1)
     hidden = tested.where(is_hidden)
     return Holdout(
         train, tested.where(~is_hidden), hidden.time[hidden.starts[:-1]], hidden.matrix()
@@ -71,5 +64,5 @@ def _asked(train: Events, tested: Events) -> Holdout:
 
 def hide_newest_events(events: Events) -> tuple[Events, Events]:
     """Return everybody's older events and his newest fifth, rounded down."""
-    is_hidden = newest_share(events, HIDDEN_SHARE_SEGMENTS, 0)
+    is_hidden = events.in_newest_share(HIDDEN_SHARE_SEGMENTS, at_least=0)
     return events.where(~is_hidden), events.where(is_hidden)

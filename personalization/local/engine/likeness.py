@@ -9,9 +9,8 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from personalization.local.engine.blend import TRAINED_EVENTS
 from personalization.local.engine.cooccurrence import blocks, item_vectors
-from personalization.local.engine.events import Events, Floats, Ints
+from personalization.local.engine.events import TRAINED_EVENTS, Events, Floats, Ints
 from personalization.local.engine.holdout import Holdout
 from personalization.local.engine.ranking import best
 

@@ -8,10 +8,9 @@ segment formula exact (positive masses add up).
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import lapack
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from personalization.errors import FatalError
 from personalization.local.engine.cooccurrence import blocks, item_vectors, neighbours
@@ -19,6 +18,8 @@ from personalization.local.engine.events import Ints
 from personalization.local.engine.ranking import strongest_in_rows
 
 KEEP = 100
+# How many popular items a new one is compared with.
+MODELS = 10_000
 # OpenBLAS's Cholesky crashes the process at n = 29,858 with two threads and is sound at 24,000.
 LARGEST_SOLVE = 20_000
 BLAS_THREADS = 2
@@ -54,7 +55,7 @@ def item_weights(
     solved, tail = np.sort(met[:n_solved]), np.sort(met[n_solved:])
 
     solve = _solve_through_users if through_users else _solve_through_items
-    with threadpool_limits(BLAS_THREADS, user_api="blas"):
+    with _few_threads():
         columns = [_widened(solve(matrix[:, solved], regularisation), solved, n_items)]
     typical = _typical_sum(columns[0], popularity[solved])
     if len(tail):
@@ -62,7 +63,7 @@ def item_weights(
         columns.append(_with_sum(alike, typical))
     cold = by_popularity[len(met) :]
     if len(cold) and features is not None:
-        columns.append(_with_sum(lookalikes(features, cold, KEEP, popularity > 0), typical))
+        columns.append(_with_sum(_lookalikes(features, cold, met[:MODELS]), typical))
     else:
         cold = cold[:0]
     return _as_columns(columns, np.concatenate([solved, tail, cold]))
@@ -80,8 +81,11 @@ def _solve_through_items(matrix: sparse.csr_array, regularisation: float) -> spa
     inverse, failed = lapack.spotrf(inverse, lower=1, clean=0, overwrite_a=1)
     if not failed:
         inverse, failed = lapack.spotri(inverse, lower=1, overwrite_c=1)
-    if failed:  # pragma: no cover: a Gram matrix plus a positive diagonal is positive definite
-        raise FatalError(f"the item-to-item solve failed: LAPACK says {failed}")
+    if failed:
+        raise FatalError(
+            f"the solve over {n} items failed: LAPACK says {failed}; "
+            "is the regularisation positive?"
+        )
 
     diagonal = inverse.diagonal().copy()
     kept = []
@@ -115,17 +119,20 @@ def _solve_through_users(matrix: sparse.csr_array, regularisation: float) -> spa
     return sparse.vstack(kept, format="csr")
 
 
-def lookalikes(
-    features: sparse.csr_array, rows: Ints, k: int, among: NDArray[np.bool_]
-) -> sparse.csr_array:
-    """Return, for each of `rows`, the `k` items under `among` whose features are most alike."""
-    kept = []
-    transposed = features.T.tocsr()
-    for part in blocks(len(rows), features.shape[0]):
-        alike = (features[rows[part]] @ transposed).toarray()
-        alike[:, ~among] = 0
-        kept.append(strongest_in_rows(alike, k))
-    return sparse.vstack(kept, format="csr")
+def _lookalikes(features: sparse.csr_array, rows: Ints, among: Ints) -> sparse.csr_array:
+    """Return, for each of `rows`, the items of `among` whose features are most alike."""
+    transposed = features[among].T.tocsr()
+    kept = [
+        strongest_in_rows((features[rows[part]] @ transposed).toarray(), KEEP)
+        for part in blocks(len(rows), len(among))
+    ]
+    return _widened(sparse.vstack(kept, format="csr"), among, features.shape[0])
+
+
+def _few_threads() -> threadpool_limits:
+    """Return a guard under which BLAS uses no more threads than now, and BLAS_THREADS at most."""
+    now = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return threadpool_limits(min([BLAS_THREADS, *now]), user_api="blas")
 
 
 def _typical_sum(rows: sparse.csr_array, popularity: Ints) -> float:

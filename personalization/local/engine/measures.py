@@ -66,8 +66,11 @@ def segment_metrics(segments: list[Ints], actual: list[Ints], n_users: int) -> d
     segments  for each query, the top 1 % of users
     actual    for each query, the users who did interact (at least one)
 
-    Hits are a mean count of users, as Personalize reports it, not a rate.
+    Hits are a mean count of users, as Personalize reports it, not a rate.  Where nothing was hidden
+    there are no queries, and all is 0.
     """
+    if not segments:
+        return {"coverage": 0.0, "hits_at_1_percent": 0.0, "recall_at_1_percent": 0.0}
     caught = [len(np.intersect1d(s, a)) for s, a in zip(segments, actual, strict=True)]
     reached = np.unique(np.concatenate(segments))
     return {

@@ -9,7 +9,6 @@ from typing import ClassVar
 import numpy as np
 
 from personalization.local.engine.base import Ranked, Recommender
-from personalization.local.engine.blend import has_repeats
 from personalization.local.engine.events import Events, Floats, Ints
 from personalization.local.engine.holdout import Holdout, hide_users, user_folds
 from personalization.local.engine.measures import DEPTH, ranking_metrics
@@ -43,7 +42,7 @@ class PopularityCount(Recipe):
     def _metrics(self, training: Training) -> dict[str, float]:
         events = training.encoded.events
         held = hide_users(events, user_folds(events, training.seed)[0])
-        top = ranked_by_popularity(held, DEPTH, again=has_repeats(events))
+        top = ranked_by_popularity(held, DEPTH, again=events.has_repeats)
         return ranking_metrics(top, held.hidden, events.n_items)
 
 

@@ -43,12 +43,13 @@ def strongest_in_rows(block: Floats, k: int) -> sparse.csr_array:
 
 
 def prune_rows(matrix: sparse.csr_array, k: int) -> sparse.csr_array:
-    """Return `matrix` with the `k` largest values of each row."""
-    keep = np.ones(matrix.nnz, bool)
+    """Return `matrix` with the `k` largest positive values of each row."""
+    keep = matrix.data > 0
     starts = matrix.indptr
     for row in np.flatnonzero(np.diff(starts) > k):
         values = matrix.data[starts[row] : starts[row + 1]]
+        strongest = best(values, k)
         keep[starts[row] : starts[row + 1]] = False
-        keep[starts[row] + best(values, k)] = True
+        keep[starts[row] + strongest] = values[strongest] > 0
     ends = np.concatenate([[0], np.cumsum(keep)])[starts]
     return sparse.csr_array((matrix.data[keep], matrix.indices[keep], ends), shape=matrix.shape)

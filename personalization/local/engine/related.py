@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 
 from personalization.local.engine.base import Ranked, RelatedItems
-from personalization.local.engine.blend import has_repeats
 from personalization.local.engine.cooccurrence import blocks
 from personalization.local.engine.events import Events, Ids
 from personalization.local.engine.holdout import hide_users, user_folds
@@ -54,7 +53,7 @@ class RelatedRecipe(Recipe):
         events = training.encoded.events
         held = hide_users(events, user_folds(events, training.seed)[0])
         model = self.neighbourhood(training, held.train)
-        top = ranked_after_newest(model, held, DEPTH, again=has_repeats(events))
+        top = ranked_after_newest(model, held, DEPTH, again=events.has_repeats)
         return ranking_metrics(top, held.hidden, events.n_items)
 
 

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from personalization.local.engine.cooccurrence import item_vectors
-from personalization.local.engine.events import Events, Floats
+from personalization.local.engine.events import TRAINED_EVENTS, Events, Floats
 from personalization.local.engine.linear import item_weights
 from personalization.local.engine.ranking import best
 
-TRAINED_EVENTS = 500
 MODEL_SHARE = 0.75
 # How many events' worth of the average a user starts with, in the model's share and in history's.
 MODEL_PRIOR = 2.0
@@ -69,6 +68,10 @@ class ItemAffinity:
     met: sparse.csr_array
     vectors: sparse.csr_array
     again: bool
+
+    def has_users(self, item: int) -> bool:
+        """Return whether anybody met the item."""
+        return bool(self.vectors.indptr[item] < self.vectors.indptr[item + 1])
 
     def scores(self, item: int) -> Floats:
         """Return f32 a user, -inf for those who are no candidates."""

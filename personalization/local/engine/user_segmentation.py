@@ -15,8 +15,7 @@ from personalization.columns import ITEM_ID
 from personalization.errors import ConfigError, FatalError
 from personalization.expressions import matching, parse
 from personalization.local.engine.base import Segmenter
-from personalization.local.engine.blend import has_repeats
-from personalization.local.engine.events import Encoded, Events, Floats, Ints
+from personalization.local.engine.events import Events, Floats, Ids, Ints
 from personalization.local.engine.features import attribute_values, queryable
 from personalization.local.engine.holdout import hide_newest_events
 from personalization.local.engine.measures import segment_metrics
@@ -40,7 +39,8 @@ MEASURED_ITEMS = 500
 class AttributeSegmenter(Segmenter):
     """Users by their affinity to the items an expression means."""
 
-    encoded: Encoded
+    user_ids: Ids
+    item_ids: Ids
     items: pl.DataFrame
     affinity: AttributeAffinity
 
@@ -50,27 +50,28 @@ class AttributeSegmenter(Segmenter):
         chosen = self.items.filter(matching(parse(expression), self.items))
         if chosen.is_empty():
             raise ConfigError(f"no item matches {expression}; values compare exactly")
-        wanted = np.zeros(len(self.encoded.items), np.float32)
-        wanted[self.encoded.items.positions(chosen[ITEM_ID])] = 1
-        return self.encoded.users.at(best(self.affinity.scores(wanted), k))
+        wanted = np.zeros(len(self.item_ids), np.float32)
+        wanted[self.item_ids.positions(chosen[ITEM_ID])] = 1
+        return self.user_ids.at(best(self.affinity.scores(wanted), k))
 
 
 @dataclass(frozen=True)
 class ItemSegmenter(Segmenter):
     """Users by their affinity to an item."""
 
-    encoded: Encoded
+    user_ids: Ids
+    item_ids: Ids
     affinity: ItemAffinity
 
     def segment(self, query: Mapping[str, str], k: int) -> pl.Series:
         """Return users for `{"itemId": id}`; not those who met it, where nobody comes back."""
         item_id = _only(query, ITEM)
-        position = int(self.encoded.items.positions([item_id])[0])
-        if position < 0 or self.encoded.events.per_item[position] == 0:
+        position = int(self.item_ids.positions([item_id])[0])
+        if position < 0 or not self.affinity.has_users(position):
             raise ConfigError(f"item {item_id!r} had no interactions when the model was trained")
         scores = self.affinity.scores(position)
         top = best(scores, k)
-        return self.encoded.users.at(top[np.isfinite(scores[top])])
+        return self.user_ids.at(top[np.isfinite(scores[top])])
 
 
 class ItemAttributeAffinity(Recipe):
@@ -89,8 +90,9 @@ class ItemAttributeAffinity(Recipe):
         _described(training)
 
     def _fit(self, training: Training) -> AttributeSegmenter:
-        affinity = self._learn(training, training.encoded.events)
-        return AttributeSegmenter(training.encoded, _described(training), affinity)
+        encoded = training.encoded
+        affinity = self._learn(training, encoded.events)
+        return AttributeSegmenter(encoded.users, encoded.items, _described(training), affinity)
 
     def _metrics(self, training: Training) -> dict[str, float]:
         train, hidden = hide_newest_events(training.encoded.events)
@@ -117,13 +119,13 @@ class ItemAffinityRecipe(Recipe):
 
     def _fit(self, training: Training) -> ItemSegmenter:
         encoded = training.encoded
-        again = has_repeats(encoded.events)
-        return ItemSegmenter(encoded, item_affinity(encoded.events, again=again))
+        affinity = item_affinity(encoded.events, again=encoded.events.has_repeats)
+        return ItemSegmenter(encoded.users, encoded.items, affinity)
 
     def _metrics(self, training: Training) -> dict[str, float]:
         events = training.encoded.events
         train, hidden = hide_newest_events(events)
-        model = item_affinity(train, again=has_repeats(events))
+        model = item_affinity(train, again=events.has_repeats)
         met = hidden.matrix().tocsc()
         asked = np.flatnonzero((np.diff(met.indptr) > 0) & (train.per_item > 0))
         shuffled = np.random.default_rng(training.seed).permutation(len(asked))

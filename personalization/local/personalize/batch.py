@@ -12,7 +12,7 @@ from personalization.errors import ConfigError, FatalError
 from personalization.local.engine import Model
 from personalization.local.personalize import answers, objects, recipes
 from personalization.local.personalize.operations import Behaviour, Call
-from personalization.local.personalize.records import Record, Records, invalid
+from personalization.local.personalize.records import Record, invalid
 from personalization.local.personalize.solutions import trained
 from personalization.local.wire import ServiceError
 
@@ -27,8 +27,7 @@ _SEGMENTS: Final = "USER_SEGMENTATION"
 class BatchJobs:
     """The behaviours of the two kinds of batch jobs."""
 
-    def __init__(self, records: Records, clients: Clients) -> None:
-        self._records = records
+    def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     def behaviours(self) -> dict[str, Behaviour]:
@@ -53,12 +52,9 @@ class BatchJobs:
             raise ServiceError("NotImplementedException", said, 501)
         return {"batchInferenceJobMode": mode, **_prepared(call, segments=False)}
 
-    def _answering(self, job: Record) -> Callable[[], None]:
+    def _answering(self, call: Call, job: Record) -> Callable[[], None]:
         """Return the work of a job: one `.out` per input file, then the empty `_CHECK`."""
-        version = self._records.peek(job.attributes["solutionVersionArn"])
-        if version is None:
-            raise KeyError(job.attributes["solutionVersionArn"])
-        model = trained(version).model
+        model = trained(call.parents["solutionVersionArn"]).model
         return lambda: self._answer_files(job, model)
 
     def _answer_files(self, job: Record, model: Model) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 
 from personalization import schemas
 from personalization.aws import Clients
-from personalization.errors import ConfigError, FatalError
+from personalization.errors import ConfigError
 from personalization.local.pace import Pace
 from personalization.local.personalize import objects, tables
 from personalization.local.personalize.contents import Warehouse
@@ -96,12 +96,12 @@ class Datasets:
             )
         return params
 
-    def _importing(self, job: Record) -> Callable[[], int]:
+    def _importing(self, call: Call, job: Record) -> Callable[[], int]:
         """Return the work of an import job: read, check, then replace or add; all or nothing."""
-        dataset = self._records.peek(job.attributes["datasetArn"])
-        if dataset is None:
-            raise KeyError(job.attributes["datasetArn"])
-        schema = self._schema_of(dataset)
+        dataset = call.parents["datasetArn"]
+        schema_arn = self._schema_in_force(dataset)["schemaArn"]
+        found = self._records.find(KINDS["Schema"], schema_arn, call.context.region)
+        schema = schemas.parse(found.attributes["schema"])
 
         def work() -> int:
             s3 = self._clients("s3")
@@ -109,9 +109,9 @@ class Datasets:
             frames = []
             with tempfile.TemporaryDirectory(prefix="personalize-import-") as folder:
                 local = Path(folder) / "part.csv"
-                for found in objects.files(s3, place):
-                    objects.download(s3, found.path, local)
-                    frames.append(tables.read(local, schema, str(found.path)))
+                for part in objects.files(s3, place):
+                    objects.download(s3, part.path, local)
+                    frames.append(tables.read(local, schema, str(part.path)))
             frame = pl.concat(frames)
             contents = self._warehouse.of(dataset)
             if job.attributes["importMode"] == "FULL":
@@ -134,6 +134,7 @@ class Datasets:
                 raise in_use(f"Resource Arn {arn} is not ACTIVE but {dataset.status}.")
             group = self._records.peek(dataset.attributes["datasetGroupArn"])
             _check_schema(schema, dataset.attributes["datasetType"], group)
+            self._schema_in_force(dataset)  # an earlier update may be done and not yet noticed
             begun = {"schemaArn": schema.arn, "creationDateTime": dt.datetime.now(dt.UTC)}
             dataset.updates["latestDatasetUpdate"] = (Progress(self._pace), begun)
         return {"datasetArn": arn}
@@ -144,13 +145,6 @@ class Datasets:
         if progress is not None and progress.state == ACTIVE:
             dataset.attributes["schemaArn"] = update["schemaArn"]
         return {"schemaArn": dataset.attributes["schemaArn"]}
-
-    def _schema_of(self, dataset: Record) -> schemas.Schema:
-        arn = self._schema_in_force(dataset)["schemaArn"]
-        record = self._records.peek(arn)
-        if record is None:
-            raise FatalError(f"Resource Arn {arn} does not exist.")
-        return schemas.parse(record.attributes["schema"])
 
     def _keeps_group(self, group: Record) -> str | None:
         for name in ("Dataset", "Solution", "EventTracker", "Recommender", "Filter"):

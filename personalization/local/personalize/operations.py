@@ -66,7 +66,7 @@ class Behaviour:
 
     prepare: Callable[[Call], dict[str, Any]] = _as_passed
     resource: Callable[[Call, dict[str, Any]], str] | None = None
-    work: Callable[[Record], Callable[[], Any]] | None = None
+    work: Callable[[Call, Record], Callable[[], Any]] | None = None
     more: Callable[[Record], dict[str, Any]] = _nothing_more
     keeps: Callable[[Record], str | None] = _no_reason
 
@@ -124,7 +124,7 @@ class Operations:
                     self._within(kind, kind.quota, record)
                 self._records.add(record)
                 if behaviour.work:
-                    record.work = start(self._executor, arn, behaviour.work(record))
+                    record.work = start(self._executor, arn, behaviour.work(call, record))
                     record.progress = Progress(self._pace, work=record.work)
             return chosen(shown, record.shown())
 

@@ -39,7 +39,7 @@ class Personalize(Service):
         behaviours = {
             **datasets.behaviours(),
             **solutions.behaviours(),
-            **BatchJobs(records, clients).behaviours(),
+            **BatchJobs(clients).behaviours(),
         }
         # What can be tagged: what takes tags when it is created.
         taggable = frozenset(

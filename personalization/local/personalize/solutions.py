@@ -119,7 +119,7 @@ class Solutions:
         if not any(version.status == ACTIVE for version in versions):
             raise invalid(f"{solution.arn} has no version to update; train it with FULL first")
 
-    def _learning(self, version: Record) -> Callable[[], Trained]:
+    def _learning(self, _: Call, version: Record) -> Callable[[], Trained]:
         """Return the work of a version.  UPDATE learns from everything, too: it only costs more."""
         learner = recipes.learner(version.attributes["recipeArn"])
         config = version.attributes.get("solutionConfig", {})
@@ -185,6 +185,7 @@ class Solutions:
             if version.progress is None or version.status not in ways:
                 raise in_use(f"Resource Arn {arn} is {version.status}: there is nothing to stop.")
             version.progress.divert(ways[version.status])
+            version.work = None  # what has begun ends unheeded: threads cannot be stopped
         return {}
 
     def _metrics(self, context: Context) -> Mapping[str, Any]:

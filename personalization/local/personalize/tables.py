@@ -21,6 +21,7 @@ _DTYPES: Final[dict[str, type[pl.DataType]]] = {
     "boolean": pl.String,
 }
 _IDS: Final = frozenset({columns.AWS_USER_ID, columns.AWS_ITEM_ID, "ACTION_ID"})
+_COMPRESSED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")  # gzip, zstd
 _NOT_THE_SCHEMA: Final = (
     "Input csv has rows that do not conform to the dataset schema. Please ensure all required data "
     "fields are present and that they are of the type specified in the schema."
@@ -33,7 +34,7 @@ def read(path: Path, schema: Schema, called: str) -> pl.DataFrame:
     called  the file's name in messages
     Raises FatalError with Personalize's failureReason, and the first offending row and column.
     """
-    header = _header(path, called)
+    header = _header(path)
     if missing := [field.name for field in schema.fields if field.name not in header]:
         raise FatalError(f"Input CSV is missing the following columns:[{', '.join(missing)}].")
     wanted = {field.name: _DTYPES[field.types[0]] for field in schema.fields}
@@ -47,13 +48,14 @@ def read(path: Path, schema: Schema, called: str) -> pl.DataFrame:
     return frame
 
 
-def _header(path: Path, called: str) -> list[str]:
+def _header(path: Path) -> list[str]:
+    with path.open("rb") as file:
+        if file.read(4).startswith(_COMPRESSED):
+            return []  # polars would unpack it, Personalize does not
     try:
         return pl.read_csv(path, n_rows=0, infer_schema=False).columns
     except pl.exceptions.NoDataError:
         return []
-    except pl.exceptions.PolarsError as error:
-        raise FatalError(f"Input CSV cannot be read: {called}: {shortened(error)}") from error
 
 
 def _parsed(path: Path, wanted: dict[str, type[pl.DataType]]) -> pl.DataFrame:

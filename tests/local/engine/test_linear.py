@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
+from threadpoolctl import threadpool_info
 
+from personalization.errors import FatalError
 from personalization.local.engine import linear
 from personalization.local.engine.linear import item_weights
 
@@ -70,6 +72,23 @@ def test_items_nobody_met_are_scored_by_what_they_resemble():
 
     assert np.flatnonzero(weights[:, 5]).tolist() == [0]
     assert not weights[5].any()
+
+
+def test_a_solve_that_cannot_be_done_says_so():
+    with pytest.raises(FatalError, match="the solve over 12 items failed: LAPACK says 1;"):
+        item_weights(random_matrix(60, 12), None, -1000.0)
+
+
+def test_blas_is_held_to_two_threads_and_then_let_go():
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    with linear._few_threads():
+        during = threads()
+
+    assert max(during) <= min(2, *before)
+    assert threads() == before
 
 
 def test_without_events_there_are_no_weights():

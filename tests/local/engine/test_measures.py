@@ -75,3 +75,7 @@ def test_segment_hits_are_a_count_and_recall_a_share():
         "hits_at_1_percent": 1.0,
         "recall_at_1_percent": 0.25,
     }
+
+
+def test_where_nothing_was_hidden_segments_measure_nothing():
+    assert set(segment_metrics([], [], 100).values()) == {0.0}

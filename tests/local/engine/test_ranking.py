@@ -36,7 +36,7 @@ def test_only_positive_values_are_strong():
     assert kept.toarray().tolist() == [[3, 0, 2, 0], [0, 0, 0, 5]]
 
 
-def test_pruning_keeps_the_largest_values_of_each_row():
-    matrix = sparse.csr_array(np.array([[3, 1, 2, 1], [0, 0, 4, 0]], np.float32))
+def test_pruning_keeps_the_largest_positive_values_of_each_row():
+    matrix = sparse.csr_array(np.array([[3, 1, 2, 1], [0, -1, 4, 0]], np.float32))
 
     assert prune_rows(matrix, 2).toarray().tolist() == [[3, 0, 2, 0], [0, 0, 4, 0]]

@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.worlds import GENRES, Recipe, World, planted
+from benchmarks.worlds import GENRES, Plan, World, planted
 from personalization.local.engine import RECIPES
 
-SMALL = Recipe(users=600, items=800)
+SMALL = Plan(users=600, items=800)
 RECIPE = RECIPES["aws-item-attribute-affinity"]
 
 
@@ -45,7 +45,7 @@ def test_activity_can_be_given_weight_at_the_cost_of_lift(world):
 
 
 def test_where_nobody_has_a_taste_there_is_no_lift():
-    world = planted(Recipe(users=600, items=800, kappa=1e5, mix=(1.0, 0.0, 0.0)))
+    world = planted(Plan(users=600, items=800, kappa=1e5, mix=(1.0, 0.0, 0.0)))
     train = world.data.interactions.filter(pl.int_range(pl.len()).over("user_id") % 5 > 0)
     kept = world.data.interactions.filter(pl.int_range(pl.len()).over("user_id") % 5 == 0)
     model = RECIPE.fit(type(world.data)(train, world.data.items))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
 from tests.local.personalize.films import (
@@ -78,6 +80,12 @@ def test_bytes_that_are_not_utf_8_do_not_conform(films: Films):
     reason = imported(films, HEADER.encode() + b"u\xff,i1,1\n")
 
     assert reason.startswith(f"{CONFORM} s3://films/data.csv: ")
+
+
+def test_compressed_files_are_no_csv(films: Films):
+    reason = imported(films, gzip.compress((HEADER + "u1,i1,1\n").encode()))
+
+    assert reason == "Input CSV is missing the following columns:[USER_ID, ITEM_ID, TIMESTAMP]."
 
 
 @pytest.mark.parametrize(
