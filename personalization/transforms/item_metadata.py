@@ -52,7 +52,7 @@ def read_items(
     """
     findings: list[Finding] = []
     there: dict[str, None] = {}
-    rows: dict[str, tuple[bytes | None, ...]] = {}
+    rows: dict[str, tuple[str | None, ...]] = {}
     chosen = tuple(fields) if fields is not None else None
     whole: dict[str, dict[str, Any]] = {}
     for where, line in _lines(files):
@@ -82,11 +82,11 @@ def read_items(
     return _items(chosen, rows)
 
 
-def _items(fields: tuple[str, ...], rows: Mapping[str, tuple[bytes | None, ...]]) -> Items:
+def _items(fields: tuple[str, ...], rows: Mapping[str, tuple[str | None, ...]]) -> Items:
     ids = pl.Series(ITEM_ID, list(rows), pl.String)
     columns = list(zip(*rows.values(), strict=True)) if rows else [() for _ in fields]
     texts = {
-        name: pl.Series(name, [t if t is None else t.decode() for t in column], pl.String)
+        name: pl.Series(name, column, pl.String)
         for name, column in zip(fields, columns, strict=False)
     }
     # A number that an exporter writes now as 10 and then as 10.0 has not changed.
@@ -131,6 +131,5 @@ def _item(
     return item
 
 
-def _text(value: Any) -> bytes | None:
-    # orjson's own bytes pin a buffer of some 4 kB each; a copy does not.
-    return None if value is None else bytes(memoryview(orjson.dumps(value)))
+def _text(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
@@ -50,6 +51,8 @@ class Renderer(Protocol):
 class AttributeRenderer:
     """Recommended items as attributes: parallel arrays, or one array of objects.
 
+    `lines` may be called from several threads.
+
     Raises ConfigError if two attributes would have the same name.
     """
 
@@ -58,6 +61,11 @@ class AttributeRenderer:
         self._items = items
         self._before, self._between, self._after = rendering.pieces
         self._index = pl.Enum(items.ids)
+        # One more than there are items: what is said of those that nothing is known of.
+        nothing = pl.Series([_NULL])
+        self._texts = [pl.concat([it.fill_null(_NULL), nothing]) for it in items.texts.values()]
+        self._unknown: set[str] = set()
+        self._adding = Lock()
         if rendering.style == "parallel":
             self._attributes = tuple(f"{rendering.prefix}{it}" for it in (*items.fields, ITEM_KEY))
         else:
@@ -112,10 +120,10 @@ class AttributeRenderer:
             pl.concat_str(pl.lit(start), escaped(users), pl.lit(end)).alias(LINE)
         ).to_series()
 
-    def without_metadata(self, ids: pl.Series) -> pl.Series:
-        """Return the distinct item ids (as JSON text) of these lists that have no metadata."""
-        flat = ids.str.split(SEPARATOR).explode().unique()
-        return flat.filter(~flat.is_in(self._items.ids.implode()))
+    @property
+    def without_metadata(self) -> int:
+        """How many items, of all lines so far, have no metadata, if there are any metadata."""
+        return len(self._unknown)
 
     def _written(self, users: pl.DataFrame, length: int, end: str) -> pl.Series:
         start = pl.lit(f'{self._before}"')
@@ -134,9 +142,10 @@ class AttributeRenderer:
         *fields, own = self._attributes
         if fields:
             code = self._codes(ids)
-            for name, values in zip(fields, self._items.texts.values(), strict=True):
-                # Nulls would be left out of the join, and the arrays would no longer align.
-                value = values.gather(code).fill_null(_NULL).reshape((-1, length))
+            code = code.fill_null(len(self._items.ids))
+            for name, values in zip(fields, self._texts, strict=True):
+                # There are no nulls: the join would leave them out, and arrays misalign.
+                value = values.gather(code).reshape((-1, length))
                 parts += [pl.lit(f"{text}{_json(name)}:["), pl.lit(value.arr.join(","))]
                 text = "],"
         return [*parts, pl.lit(f'{text}{_json(own)}:["'), pl.lit(ids), pl.lit(f'"]{end}')]
@@ -151,8 +160,13 @@ class AttributeRenderer:
 
     def _codes(self, ids: pl.Series) -> pl.Series:
         """Return the rows of all items in `Items`, null where it is not there."""
-        listed = ids.str.split(SEPARATOR).cast(pl.List(self._index), strict=False)
-        return listed.explode().to_physical()
+        listed = ids.str.split(SEPARATOR)
+        codes = listed.cast(pl.List(self._index), strict=False).explode().to_physical()
+        if codes.null_count() and len(self._items.ids):
+            unknown = listed.explode().filter(codes.is_null()).unique().to_list()
+            with self._adding:
+                self._unknown.update(unknown)
+        return codes
 
     def _cleared(self, names: Iterable[str], lead: str = "") -> str:
         text = ",".join(f"{_json(name)}:{self._rendering.cleared}" for name in names)

@@ -41,7 +41,9 @@ log = logging.getLogger(__name__)
 _WORKERS: Final = 2  # each holds a part and its lines; polars itself uses all cores
 _CLEARED_ROWS: Final = 50_000
 _MOST_LISTED: Final = 100
+_FEW_ITEMS: Final = 1000
 
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -87,9 +89,9 @@ class _Look:
 
     keys: Numbers
     place: Numbers
-    changed: np.ndarray[Any, np.dtype[np.bool_]]
-    listed: np.ndarray[Any, np.dtype[np.bool_]]
-    empty: np.ndarray[Any, np.dtype[np.bool_]]
+    changed: Flags
+    listed: Flags
+    empty: Flags
     again: object
     faults: tuple[Fault, ...]
 
@@ -124,16 +126,15 @@ def write_outbox(
 
     retired = tuple(name for name in held.attributes if name not in renderer.attributes)
     changes = [(part, look) for part, look in zip(parts, looks, strict=True) if look.changed.any()]
-    bare: set[str] = set()
     with OutboxWriter(target) as outbox:
         render = _SecondPass(source, renderer, retired)
-        for rows, unknown in _in_order(render, changes):
+        for rows in _in_order(render, changes):
             outbox.add(rows)
-            bare.update(unknown)
         for start in range(0, len(left), _CLEARED_ROWS):
             users = held.users[USER_ID].gather(left[start : start + _CLEARED_ROWS])
             outbox.add(_cleared(users, renderer.clearing(users, retired)))
-        counts["items_without_metadata"] = len(bare)
+        if isinstance(renderer, AttributeRenderer):
+            counts["items_without_metadata"] = renderer.without_metadata
         written = outbox.complete(
             items=items.versions,
             fingerprint=renderer.fingerprint,
@@ -176,7 +177,7 @@ class _FirstPass:
         self._options = options
         self._everybody = not options.delta or held.fingerprint != renderer.fingerprint
         changed = changed_items(held.items, items.versions)
-        self._items = None if self._everybody or changed.is_empty() else changed.implode()
+        self._items = None if self._everybody or changed.is_empty() else changed
 
     def __call__(self, part: Any) -> _Look:
         lists: UserLists = self._source.read(part)
@@ -199,12 +200,19 @@ class _FirstPass:
         return hashes[place] if len(hashes) else np.zeros(len(place), np.uint64)
 
     @staticmethod
-    def _touched(ids: pl.Series, changed: pl.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        lists = ids.str.split(SEPARATOR)
-        length = lists.list.len()
-        hit = lists.explode().is_in(changed).to_numpy()
-        ends = length.cum_sum().to_numpy()
-        return np.add.reduceat(hit, ends - length.to_numpy(), dtype=np.int64) > 0
+    def _touched(ids: pl.Series, changed: pl.Series) -> Flags:
+        """Return which lists hold a changed item."""
+        hit = np.zeros(len(ids), np.bool_)
+        place = np.arange(len(ids))
+        if len(changed) <= _FEW_ITEMS:  # most lists do not even hold such a text
+            place = ids.str.contains_any(changed.to_list()).arg_true().to_numpy()
+            ids = ids.gather(place)
+        if len(ids):
+            lists = ids.str.split(SEPARATOR)
+            length = lists.list.len().cast(pl.Int64).to_numpy()
+            held = lists.explode().is_in(changed.implode()).to_numpy()
+            hit[place] = np.add.reduceat(held, np.cumsum(length) - length, dtype=np.int64) > 0
+        return hit
 
 
 class _SecondPass:
@@ -217,19 +225,15 @@ class _SecondPass:
         self._renderer = renderer
         self._retired = retired
 
-    def __call__(self, change: tuple[Any, _Look]) -> tuple[pl.DataFrame, list[str]]:
+    def __call__(self, change: tuple[Any, _Look]) -> pl.DataFrame:
         part, look = change
         users = self._source.read_again(part, pl.Series(look.changed), look.again)
-        rows = pl.select(
+        return pl.select(
             self._renderer.lines(users, self._retired),
             users[USER_ID],
             hashes_of(users).alias(HASH),
             pl.lit(False).alias(REMOVED),
         )
-        unknown: list[str] = []
-        if isinstance(self._renderer, AttributeRenderer):
-            unknown = self._renderer.without_metadata(users[IDS]).to_list()
-        return rows, unknown
 
 
 def hashes_of(rows: pl.DataFrame) -> pl.Series:

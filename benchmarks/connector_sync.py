@@ -1,0 +1,479 @@
+"""What turning recommendations into lines costs beside the work nobody can avoid.
+
+    python -m benchmarks.connector_sync [--check] [--size S|M|L] [--rounds 3]
+
+Input is generated, seeded, in a temporary folder that goes with the run (2.7 GB at L): 25 items a
+user out of 100,000, three fields an item; then the same job a day later, when every tenth user has
+another list, one in a hundred is gone and 100 items have other metadata.  Every measurement is a
+process of its own, start-up included; the rounds interleave them and the ratios are medians over
+rounds, so a busy machine bends them little.
+
+Beside ours stand orjson parsing every line and doing nothing with it, idiomatic polars (scan, then
+explode, join, group_by; first run only, no delta) and a loop over orjson's dicts.  The bars hold at
+L, which measures half of it (M) as well; `--check` exits with 1 if one is missed.  At any size it
+fails if ours and the loop disagree about one attribute of one user, or if the delta is not exactly
+who must be told.  Not measured: Spark, for which the bar of the first run is 10 times the time.
+"""
+
+# ruff: noqa: PLC0415  # each contestant pays for its own imports, and for no others
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+SIZES = {"S": 100_000, "M": 1_000_000, "L": 2_000_000}
+SMALL = 100_000  # users of the files on which everybody is compared
+CATALOGUE = 100_000
+LISTED = 25
+FIELDS = ("name", "price", "category")
+SEED = 7
+PER_REQUEST = 75
+# What Braze takes: 3,000 requests in 3 s, 75 objects each.
+# Source: Braze documentation, "API rate limits" (/users/track).
+BRAZE_PER_S = 75_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one process took; rate: objects a CPU second of the step it is about, or 0."""
+
+    wall_s: float
+    cpu_s: float
+    peak_gb: float
+    rate: float = 0.0
+
+
+Costs = dict[str, Cost]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A ratio (or a size), and what it may be at most, or must be at least.
+
+    Source: measured on two loaded cores, plus a margin.
+    """
+
+    what: str
+    value: Callable[[Costs], float]
+    limit: float
+    unit: str = "×"
+    at_least: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether the value keeps to it."""
+        return value >= self.limit if self.at_least else value <= self.limit
+
+
+def _slope(costs: Costs, kind: str) -> float:
+    # From M to L, twice the users.
+    return costs[f"{kind} whole"].cpu_s / (2 * costs[f"{kind} half"].cpu_s)
+
+
+BARS = (
+    *(
+        Bar(
+            f"{kind}, {size}, {unit} / orjson parsing",
+            lambda c, k=kind, s=size, u=unit: (  # type: ignore[misc]
+                getattr(c[f"{k} {s}"], f"{u}_s") / getattr(c[f"orjson {s}"], f"{u}_s")
+            ),
+            limit,
+        )
+        for size in ("half", "whole")
+        for kind, unit, limit in (("delta", "wall", 2.5), ("delta", "cpu", 4), ("full", "wall", 4))
+    ),
+    Bar("full, whole, peak memory", lambda c: c["full whole"].peak_gb, 1.0, " GB"),
+    Bar("delta, whole, peak memory", lambda c: c["delta whole"].peak_gb, 1.0, " GB"),
+    Bar("full, CPU a user, whole / half", lambda c: _slope(c, "full"), 1.1),
+    Bar("delta, CPU a user, whole / half", lambda c: _slope(c, "delta"), 1.1),
+    Bar(
+        "idiomatic polars / full, half, CPU",
+        lambda c: c["idiomatic half"].cpu_s / c["full half"].cpu_s,
+        3,
+        at_least=True,
+    ),
+    Bar(
+        "idiomatic polars / full, half, peak memory",
+        lambda c: c["idiomatic half"].peak_gb / c["full half"].peak_gb,
+        3,
+        at_least=True,
+    ),
+    Bar(
+        "lines rendered a CPU second / what Braze takes",
+        lambda c: c["render small"].rate / BRAZE_PER_S,
+        2,
+        at_least=True,
+    ),
+    Bar(
+        "lines put into requests a CPU second / what Braze takes",
+        lambda c: c["requests small"].rate / BRAZE_PER_S,
+        10,
+        at_least=True,
+    ),
+)
+CONTESTANTS = (
+    "orjson half",
+    "delta half",
+    "full half",
+    "idiomatic half",
+    "orjson whole",
+    "delta whole",
+    "full whole",
+    "render small",
+    "requests small",
+    "loop small",
+)
+
+
+def generate(folder: Path, users: int) -> None:
+    """Write items and items-later.json, and <size>.out and <size>-later.out of three sizes."""
+    import numpy as np
+    import orjson
+
+    random = np.random.default_rng(SEED)
+    touched = set(random.choice(CATALOGUE, 100, replace=False).tolist())
+    for file, later in (("items.json", False), ("items-later.json", True)):
+        with (folder / file).open("wb") as out:
+            for item in range(CATALOGUE):
+                if item % 50 == 49:  # nobody knows anything of it
+                    continue
+                price = item % 977 + (0.75 if later and item in touched else 0.5)
+                row = {
+                    "id": _item(item),
+                    "name": f"The name of item {item}",
+                    "price": price,
+                    "category": f"category {item % 31}",
+                    "stock": item % 13 + later,  # not sent
+                }
+                out.write(orjson.dumps(row) + b"\n")
+    for later in (False, True):
+        _generate_output(folder, users, later=later)
+
+
+def _generate_output(folder: Path, users: int, *, later: bool) -> None:
+    import numpy as np
+    import polars as pl
+
+    random = np.random.default_rng(SEED)
+    suffix = "-later.out" if later else ".out"
+    bounds = {"small": min(SMALL, users), "half": users // 2, "whole": users}
+    files = {size: (folder / f"{size}{suffix}").open("wb") for size in bounds}
+    step = 50_000
+    for start in range(0, users, step):
+        count = min(step, users - start)
+        shape = (count, LISTED)
+        # Half of what is recommended is popular.
+        popular = np.minimum((random.pareto(0.8, shape) * 50).astype(np.int64), CATALOGUE - 1)
+        item = np.where(random.random(shape) < 0.5, popular, random.integers(0, CATALOGUE, shape))
+        score = random.integers(10**6, 10**7, shape)
+        number = np.arange(start, start + count)
+        if later:
+            item[number % 10 == 3] = item[number % 10 == 3, ::-1]
+        ids = pl.Series(item.ravel()).cast(pl.String).str.zfill(6)
+        ids = pl.select(pl.format("B0{}", ids)).to_series().reshape(shape).arr.join('","')
+        scores = pl.Series(score.ravel()).cast(pl.String)
+        scores = pl.select(pl.format("0.{}", scores)).to_series().reshape(shape).arr.join(",")
+        lines = pl.select(
+            pl.concat_str(
+                pl.lit('{"input":{"userId":"u-'),
+                pl.lit(pl.Series(number)).cast(pl.String),
+                pl.lit('"},"output":{"recommendedItems":["'),
+                pl.lit(ids),
+                pl.lit('"],"scores":['),
+                pl.lit(scores),
+                pl.lit(']},"error":null}'),
+            ).alias("line"),
+            pl.lit(pl.Series(number)).alias("number"),
+        )
+        if later:
+            lines = lines.filter(pl.col("number") % 100 != 57)
+        for size, file in files.items():
+            part = lines.filter(pl.col("number") < bounds[size]).select("line")
+            part.write_csv(file, include_header=False, quote_style="never")
+    for file in files.values():
+        file.close()
+
+
+def _item(number: int) -> str:
+    return f"B0{number:06d}"
+
+
+def run(contestant: str, folder: Path) -> None:
+    """Do one contestant's work; this process is what is measured."""
+    kind, size = contestant.split()
+    match kind:
+        case "generate":
+            generate(folder, int(size))
+        case "orjson":
+            import orjson
+
+            with (folder / f"{size}-later.out").open("rb") as lines:
+                for line in lines:
+                    orjson.loads(line)
+        case "idiomatic":
+            _idiomatic(folder, size)
+        case "loop":
+            for _ in _loop(folder, size):
+                pass
+        case "state":
+            outbox = _ours(folder, size, later=False, delta=False)
+            _promote(folder, size, outbox)
+        case "full" | "delta":
+            _ours(folder, size, later=True, delta=kind == "delta")
+        case "render":
+            _render(folder, size)
+        case "requests":
+            _requests(folder, size)
+        case "compare":
+            compare(folder, size)
+
+
+def _renderer(folder: Path, *, later: bool) -> tuple[Any, Any]:
+    from personalization.connectors.base import Rendering
+    from personalization.transforms.item_metadata import read_items
+    from personalization.transforms.recommendation_rendering import AttributeRenderer
+
+    file = folder / ("items-later.json" if later else "items.json")
+    items = read_items([file], fields=FIELDS)
+    return AttributeRenderer(Rendering("external_id", prefix="recs_"), items), items
+
+
+def _ours(folder: Path, size: str, *, later: bool, delta: bool) -> Any:
+    from personalization.transforms.recommendation_sources import RecommendedToUsers
+    from personalization.transforms.recommendations import DeltaOptions, write_outbox
+
+    renderer, items = _renderer(folder, later=later)
+    return write_outbox(
+        RecommendedToUsers([folder / f"{size}{'-later' if later else ''}.out"]),
+        renderer,
+        items,
+        folder / f"state-{size}" if delta else folder / "no-state",
+        folder / f"outbox-{size}-{'delta' if delta else 'full'}",
+        options=DeltaOptions(delta=delta),
+    ).outbox
+
+
+def _promote(folder: Path, size: str, outbox: Any) -> None:
+    import polars as pl
+
+    from personalization.transforms.recommendation_state import promote
+
+    taken = {file: ~pl.read_parquet(outbox.users(file))["removed"] for file in outbox.files}
+    promote(folder / f"state-{size}", [(outbox, taken)])
+
+
+def _render(folder: Path, size: str) -> None:
+    import polars as pl
+
+    from personalization.transforms.recommendation_sources import RecommendedToUsers
+
+    renderer, _ = _renderer(folder, later=True)
+    source = RecommendedToUsers([folder / f"{size}-later.out"])
+    parts = [source.read(part).rows for part in source.parts]
+    count = sum(map(len, parts))
+    started = time.process_time()
+    for rows in parts:
+        lines: pl.Series = renderer.lines(rows, ())
+        if len(lines) != len(rows):
+            raise SystemExit("a user has no line")
+    _tell_rate(folder, count / (time.process_time() - started))
+
+
+def _requests(folder: Path, size: str) -> None:
+    from personalization.connectors.base import RequestLimits
+    from personalization.delivery.outbox import Outbox
+
+    limits = RequestLimits(PER_REQUEST, 4_000_000, 1000, 64)
+    outbox = Outbox(folder / f"outbox-{size}-full")
+    started, count = time.process_time(), 0
+    for batch in outbox.batches(limits):
+        body = b'{"attributes":[' + b",".join(batch.lines) + b"]}"
+        count += len(batch.lines) if body else 0
+    _tell_rate(folder, count / (time.process_time() - started))
+
+
+def _tell_rate(folder: Path, rate: float) -> None:
+    (folder / "rate").write_text(str(rate))
+
+
+def _idiomatic(folder: Path, size: str) -> None:
+    import polars as pl
+
+    schema: Any = {
+        "input": pl.Struct({"userId": pl.String}),
+        "output": pl.Struct({"recommendedItems": pl.List(pl.String)}),
+        "error": pl.String,
+    }
+    items = pl.scan_ndjson(folder / "items-later.json").select("id", *FIELDS)
+    rows = (
+        pl.scan_ndjson(folder / f"{size}-later.out", schema=schema)
+        .filter(pl.col("error").is_null())
+        .select(
+            external_id=pl.col("input").struct.field("userId"),
+            recs_itemId=pl.col("output").struct.field("recommendedItems"),
+        )
+        .with_columns(rank=pl.int_ranges(pl.col("recs_itemId").list.len()))
+        .explode("recs_itemId", "rank")
+        .join(items, left_on="recs_itemId", right_on="id", how="left")
+        .group_by("external_id")
+        .agg(
+            *(pl.col(name).sort_by("rank").alias(f"recs_{name}") for name in FIELDS),
+            pl.col("recs_itemId").sort_by("rank"),
+        )
+    )
+    rows.sink_ndjson(folder / f"idiomatic-{size}.jsonl")
+
+
+def _loop(folder: Path, size: str) -> Iterable[bytes]:
+    """Yield every user's line, made of dicts."""
+    import orjson
+
+    with (folder / "items-later.json").open("rb") as lines:
+        known = {item["id"]: item for item in map(orjson.loads, lines)}
+    with (folder / f"{size}-later.out").open("rb") as lines:
+        for line in map(orjson.loads, lines):
+            ids = line["output"]["recommendedItems"]
+            found = [known.get(item, {}) for item in ids]
+            user = {"external_id": line["input"]["userId"]}
+            fields = {f"recs_{name}": [it.get(name) for it in found] for name in FIELDS}
+            yield orjson.dumps({**user, **fields, "recs_itemId": ids})
+
+
+def compare(folder: Path, size: str) -> None:
+    """Raise SystemExit unless ours and the loop write the same lines, and the delta is exact."""
+    import orjson
+    import polars as pl
+
+    full, delta = (folder / f"outbox-{size}-{kind}" for kind in ("full", "delta"))
+    ours = sorted(line for file in full.glob("[0-9]*.jsonl") for line in file.open("rb"))
+    theirs = sorted(line + b"\n" for line in _loop(folder, size))
+    if ours != theirs:
+        raise SystemExit("ours and a loop over dicts disagree")
+    with (folder / "items.json").open("rb") as lines:
+        before = {it["id"]: it["price"] for it in map(orjson.loads, lines)}
+    with (folder / "items-later.json").open("rb") as lines:
+        changed = {it["id"] for it in map(orjson.loads, lines) if it["price"] != before[it["id"]]}
+    held, now = _lists(folder / f"{size}.out"), _lists(folder / f"{size}-later.out")
+    told = {user for user in held if user not in now} | {
+        user for user, ids in now.items() if ids != held.get(user) or changed.intersection(ids)
+    }
+    sent = pl.concat([pl.read_parquet(it) for it in sorted(delta.glob("[0-9]*.parquet"))])
+    if set(sent["user_id"]) != told or len(sent) != len(told):
+        raise SystemExit("the delta is not who must be told")
+    gone = set(sent.filter("removed")["user_id"])
+    if gone != held.keys() - now.keys():
+        raise SystemExit("those who are cleared are not those who left")
+    print(
+        f"compared {len(ours):,} lines; the delta of {len(told):,}, {len(gone):,} cleared, is exact"
+    )
+
+
+def _lists(file: Path) -> dict[str, list[str]]:
+    import orjson
+
+    with file.open("rb") as lines:
+        return {
+            line["input"]["userId"]: line["output"]["recommendedItems"]
+            for line in map(orjson.loads, lines)
+        }
+
+
+def measure(contestant: str, folder: Path) -> Cost:
+    """Run a contestant as a process and return what it took.
+
+    This process stays small: a child's peak memory is at least that of its parent.
+    """
+    (folder / "rate").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "benchmarks.connector_sync", "--contestant", contestant]
+    started = time.perf_counter()
+    process = subprocess.Popen([*command, "--folder", str(folder)])
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{contestant} ended with {process.returncode}")
+    wall_s = time.perf_counter() - started
+    rate = (folder / "rate").read_text() if (folder / "rate").exists() else "0"
+    return Cost(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024**2, float(rate))
+
+
+def print_costs(users: int, rounds: list[Costs]) -> None:
+    """Print the medians of every contestant."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"whole: {users:,} users, half: {users // 2:,}, small: {SMALL:,}")
+    for column in ("", "wall s", "CPU s", "peak GB", "lines a CPU s"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name in CONTESTANTS:
+        wall, cpu, peak, rate = (
+            median(values) for values in zip(*(astuple(it[name]) for it in rounds), strict=True)
+        )
+        told = f"{rate:,.0f}" if rate else ""
+        table.add_row(name, f"{wall:.2f}", f"{cpu:.2f}", f"{peak:.2f}", told)
+    Console().print(table)
+
+
+def print_bars(rounds: list[Costs], *, judged: bool) -> bool:
+    """Print the ratios beside their bars; return whether all hold, if they are judged."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"medians of {len(rounds)} rounds" + ("" if judged else "; bars hold at L"))
+    for column in ("", "measured", "bar", ""):
+        table.add_column(column, justify="left" if not column else "right")
+    kept = True
+    for bar in BARS:
+        value = median(bar.value(costs) for costs in rounds)
+        holds = bar.holds(value)
+        kept = kept and (holds or not judged)
+        verdict = ("holds" if holds else "MISSED") if judged else ""
+        limit = f"{'≥' if bar.at_least else '≤'} {bar.limit:g}{bar.unit}"
+        table.add_row(bar.what, f"{value:.2f}{bar.unit}", limit, verdict)
+    Console().print(table)
+    return kept
+
+
+def main() -> int:
+    """Generate, measure, print, judge."""
+    parser = argparse.ArgumentParser(description=__doc__, prog="benchmarks.connector_sync")
+    parser.add_argument("--check", action="store_true", help="exit with 1 under a bar")
+    parser.add_argument("--size", choices=SIZES, default="L")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--contestant", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.contestant:
+        run(asked.contestant, asked.folder)
+        return 0
+
+    users = SIZES[asked.size]
+    folder = Path(tempfile.mkdtemp(prefix="benchmark-connector-sync-"))
+    try:
+        measure(f"generate {users}", folder)
+        for size in ("small", "half", "whole"):
+            measure(f"state {size}", folder)
+        for kind in ("full", "delta", "compare"):
+            measure(f"{kind} small", folder)
+        rounds = [
+            {contestant: measure(contestant, folder) for contestant in CONTESTANTS}
+            for _ in range(asked.rounds)
+        ]
+    finally:
+        shutil.rmtree(folder)
+    print_costs(users, rounds)
+    kept = print_bars(rounds, judged=asked.size == "L")
+    return 0 if kept or not asked.check else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
