@@ -20,8 +20,12 @@ from personalization.connectors.base import (
 )
 from personalization.connectors.braze import Braze
 from personalization.connectors.customer_profiles import CustomerProfiles
+from personalization.connectors.customerio import Customerio
+from personalization.connectors.files import Files
+from personalization.connectors.klaviyo import Klaviyo
 from personalization.connectors.pinpoint import Pinpoint
 from personalization.connectors.registry import build, connector_class, kinds, register
+from personalization.connectors.webhook import Webhook
 
 __all__ = [
     "Addresses",
@@ -31,9 +35,12 @@ __all__ = [
     "Connector",
     "ConnectorConfig",
     "CustomerProfiles",
+    "Customerio",
     "Delivered",
+    "Files",
     "ImportProgress",
     "ImportTicket",
+    "Klaviyo",
     "Limits",
     "Membership",
     "Pinpoint",
@@ -43,6 +50,7 @@ __all__ = [
     "Takes",
     "TakesAttributes",
     "TakesAudiences",
+    "Webhook",
     "build",
     "connector_class",
     "kinds",

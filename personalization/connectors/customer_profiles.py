@@ -1,4 +1,4 @@
-"""Audiences as segments of Amazon Connect Customer Profiles.
+"""Audiences as segments of Amazon Connect Customer Profiles; recommendations as its objects.
 
 What the service's model says, and what had to be chosen (botocore, customer-profiles 2020-08-15;
 Connect administrator guide, "Create segments from imported files", "Data expiration"):
@@ -21,10 +21,12 @@ Connect administrator guide, "Create segments from imported files", "Data expira
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import io
+import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, ClassVar, Literal
 
@@ -33,24 +35,31 @@ from botocore.exceptions import ClientError
 from pydantic import Field
 
 from personalization.aws import Clients, aws_errors, error_code
-from personalization.connectors import profiles_upload
+from personalization.columns import USER_ID
+from personalization.connectors import profiles_objects, profiles_upload
 from personalization.connectors.audience_file import AudienceFile, importable, within
 from personalization.connectors.base import (
     Addresses,
     Audience,
     Connector,
     ConnectorConfig,
+    Delivered,
     ImportProgress,
     ImportTicket,
     Limits,
+    Membership,
+    Rendering,
+    RequestLimits,
     State,
     Takes,
+    TakesAttributes,
     TakesAudiences,
     outcome,
 )
 from personalization.connectors.naming import segment_name
 from personalization.connectors.profiles_segment import Mark, SegmentPointer
 from personalization.connectors.registry import register
+from personalization.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
@@ -79,15 +88,21 @@ class CustomerProfilesConfig(ConnectorConfig):
         le=1098,
         description="Days until a profile that no later import touches expires.",
     )
+    object_type: str | None = Field(
+        None,
+        pattern=r"^[a-zA-Z_][a-zA-Z_0-9-]{0,254}$",
+        description="Object type that holds a user's recommendations, keyed by `user_id`. Needed "
+        "for attributes only.",
+    )
 
 
 @register
-class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences):
-    """One upload job an audience file, one segment definition a logical audience."""
+class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences, TakesAttributes):
+    """One upload job an audience file, one segment a logical audience, one object a user."""
 
     kind: ClassVar[str] = "customer_profiles"
     config_class: ClassVar[type[ConnectorConfig]] = CustomerProfilesConfig
-    takes: ClassVar[frozenset[Takes]] = frozenset({"audience"})
+    takes: ClassVar[frozenset[Takes]] = frozenset({"audience", "attributes"})
     addresses: ClassVar[Addresses] = "user"
     # Source: Connect administrator guide, "Create segments from imported files": under 1 GB.
     limits: ClassVar[Limits] = Limits(max_bytes=1_000_000_000 - 1)
@@ -105,12 +120,16 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences):
         self._segments = SegmentPointer(self._profiles, config.domain)
 
     def check(self) -> None:
-        """Read the domain, and one upload job and one segment definition of it."""
+        """Read the domain, one upload job and segment definition of it, and the object type."""
         domain = self.config.domain
         with aws_errors(f"checking Customer Profiles domain {domain!r}"):
             self._profiles.get_domain(DomainName=domain)
             self._profiles.list_upload_jobs(DomainName=domain, MaxResults=1)
             self._profiles.list_segment_definitions(DomainName=domain, MaxResults=1)
+            if self.config.object_type:
+                self._profiles.get_profile_object_type(
+                    DomainName=domain, ObjectTypeName=self.config.object_type
+                )
 
     def start_import(self, audience: Audience) -> ImportTicket:
         file = importable(audience, self._s3, self.kind, self.limits)
@@ -147,6 +166,38 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences):
             self._segments.point(ticket.segment, ticket.audience, mark)
         failures = _failures(status, job.get("StatusReason", ""), rejected)
         return ImportProgress(state, accepted, rejected, failures, ticket.segment, status)
+
+    @property
+    def attribute_limits(self) -> RequestLimits:
+        return profiles_objects.LIMITS
+
+    def rendering(
+        self, *, prefix: str | None = None, constants: Mapping[str, Any] | None = None
+    ) -> Rendering:
+        kept = {name: value for name, value in (constants or {}).items() if name != USER_ID}
+        return Rendering(user_key=USER_ID, prefix=prefix or "", constants=kept)
+
+    def membership(self, audience: str) -> Membership:
+        return Membership(f"{json.dumps(audience)}:true", f"{json.dumps(audience)}:null")
+
+    async def deliver(
+        self,
+        lines: Sequence[bytes],
+        *,
+        key: str,  # noqa: ARG002 (an object replaces the one with its own key)
+    ) -> Delivered:
+        if self.config.object_type is None:
+            raise ConfigError(
+                "connector 'customer_profiles' needs an object_type to hold attributes; make one "
+                "keyed by user_id and name it in the settings"
+            )
+        return await asyncio.to_thread(
+            profiles_objects.put,
+            self._profiles,
+            self.config.domain,
+            self.config.object_type,
+            lines,
+        )
 
     def _attempts(self, title: str) -> list[dict[str, Any]]:
         """Return the upload jobs that were made for this version of the file."""

@@ -1,4 +1,6 @@
-"""Audiences as imported segments of Amazon Pinpoint.  Legacy: for far ends that speak its API.
+"""Audiences as imported segments of Amazon Pinpoint, recommendations as attributes of its users.
+
+Legacy: for far ends that speak its API.
 
 AWS closed Pinpoint's endpoints, segments and campaigns on 2026-10-30 (Pinpoint user guide, end of
 support notice), so against AWS itself this connector has nothing to talk to: use
@@ -19,26 +21,34 @@ What the model says, and what had to be chosen (botocore, pinpoint 2016-12-01; P
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from personalization.aws import Clients, S3Path, aws_errors
-from personalization.connectors import audience_file
+from personalization.columns import USER_ID
+from personalization.connectors import audience_file, pinpoint_attributes
 from personalization.connectors.base import (
     MAX_FAILURES,
     Addresses,
     Audience,
     Connector,
     ConnectorConfig,
+    Delivered,
     ImportProgress,
     ImportTicket,
     Limits,
+    Membership,
+    Rendering,
+    RequestLimits,
     State,
     Takes,
+    TakesAttributes,
     TakesAudiences,
     outcome,
 )
@@ -65,12 +75,12 @@ class PinpointConfig(ConnectorConfig):
 
 
 @register
-class Pinpoint(Connector[PinpointConfig], TakesAudiences):
-    """One import job an audience file, one segment a logical audience."""
+class Pinpoint(Connector[PinpointConfig], TakesAudiences, TakesAttributes):
+    """One import job an audience file, one segment a logical audience; endpoints by the hundred."""
 
     kind: ClassVar[str] = "pinpoint"
     config_class: ClassVar[type[ConnectorConfig]] = PinpointConfig
-    takes: ClassVar[frozenset[Takes]] = frozenset({"audience"})
+    takes: ClassVar[frozenset[Takes]] = frozenset({"audience", "attributes"})
     addresses: ClassVar[Addresses] = "endpoint"
     # Source: Pinpoint developer guide, "Quotas" (endpoint import quotas): 1 GB an import job.
     limits: ClassVar[Limits] = Limits(max_bytes=1_000_000_000)
@@ -111,6 +121,34 @@ class Pinpoint(Connector[PinpointConfig], TakesAudiences):
             failures = (f"{job.get('FailedPieces', 0)} pieces failed; Pinpoint does not say why",)
         segment = job["Definition"].get("SegmentId", "")
         return ImportProgress(state, accepted, rejected, failures, segment, job["JobStatus"])
+
+    @property
+    def attribute_limits(self) -> RequestLimits:
+        return pinpoint_attributes.LIMITS
+
+    def rendering(
+        self, *, prefix: str | None = None, constants: Mapping[str, Any] | None = None
+    ) -> Rendering:
+        return Rendering(
+            user_key=USER_ID,
+            prefix=prefix or "",
+            constants=dict(constants or {}),
+            wrap='{"user_id":$user,"attributes":{$attributes}}',
+        )
+
+    def membership(self, audience: str) -> Membership:
+        name = json.dumps(segment_name(audience)[: pinpoint_attributes.MAX_NAME])
+        return Membership(f'{name}:["true"]', f"{name}:null")
+
+    async def deliver(
+        self,
+        lines: Sequence[bytes],
+        *,
+        key: str,  # noqa: ARG002 (Pinpoint takes no idempotency key)
+    ) -> Delivered:
+        return await asyncio.to_thread(
+            pinpoint_attributes.put, self._pinpoint, self.config.application_id, lines
+        )
 
     def _start(
         self, audience: Audience, file: audience_file.AudienceFile, segment: str

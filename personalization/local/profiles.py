@@ -1,7 +1,7 @@
-"""Customer Profiles, as far as audiences need it: domains, profiles, uploads, segments.
+"""Customer Profiles, as far as we need it: domains, profiles, objects, uploads, segments.
 
-Everything else (object types, integrations, matching, calculated attributes, layouts, its own
-recommenders) answers that it is not there.
+Everything else (templates of object types, integrations, matching, calculated attributes, layouts,
+its own recommenders) answers that it is not there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from personalization.aws import Clients
 from personalization.local.pace import Pace
 from personalization.local.profiles_estimates import Estimates
+from personalization.local.profiles_objects import Objects
 from personalization.local.profiles_segments import SegmentDefinitions
 from personalization.local.profiles_store import Profiles
 from personalization.local.profiles_uploads import Uploads
@@ -46,6 +47,7 @@ class Domain:
         arn = f"arn:aws:profile:{context.region}:{context.account}:domains/{name}"
         self.lock = threading.RLock()
         self.profiles = Profiles()
+        self.objects = Objects(self.profiles)
         self.segments = SegmentDefinitions(arn)
         self.uploads = Uploads(self.profiles, self.lock, clients, pace)
         self.estimates = Estimates(self.segments, self.profiles, self.lock, pace)
@@ -76,6 +78,10 @@ class CustomerProfiles(Service):
             "SearchProfiles": self._search_profiles,
             "BatchGetProfile": self._batch_get_profile,
             "DeleteProfile": self._delete_profile,
+            "PutProfileObjectType": self._put_object_type,
+            "GetProfileObjectType": self._get_object_type,
+            "BatchPutProfileObject": self._batch_put_objects,
+            "ListProfileObjects": self._list_objects,
             "CreateUploadJob": self._create_upload_job,
             "GetUploadJobPath": self._get_upload_job_path,
             "StartUploadJob": self._start_upload_job,
@@ -166,6 +172,28 @@ class CustomerProfiles(Service):
         with domain.lock:
             domain.profiles.delete(context.params["ProfileId"])
         return {"Message": "The profile was deleted"}
+
+    def _put_object_type(self, context: Context) -> Answer:
+        domain = self._at(context)
+        with domain.lock:
+            return domain.objects.put_type(context.params)
+
+    def _get_object_type(self, context: Context) -> Answer:
+        return self._at(context).objects.get_type(context.params["ObjectTypeName"])
+
+    def _batch_put_objects(self, context: Context) -> Answer:
+        domain, asked = self._at(context), context.params
+        with domain.lock:
+            return domain.objects.put(asked["ObjectTypeName"], asked["Items"])
+
+    def _list_objects(self, context: Context) -> Answer:
+        domain, asked = self._at(context), context.params
+        if "ObjectFilter" in asked:
+            said = "the local AWS filters no objects"
+            raise ServiceError("NotImplementedException", said, 501)
+        with domain.lock:
+            found = domain.objects.of_profile(asked["ObjectTypeName"], asked["ProfileId"])
+        return _page(found, context)
 
     def _create_upload_job(self, context: Context) -> Answer:
         domain = self._at(context)

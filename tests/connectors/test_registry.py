@@ -21,7 +21,7 @@ from personalization.connectors import (
 from personalization.connectors.base import outcome
 from personalization.errors import ConfigError
 
-OURS = ("braze", "customer_profiles", "pinpoint")
+OURS = ("braze", "customer_profiles", "customerio", "files", "klaviyo", "pinpoint", "webhook")
 
 PLUGIN = """
 from typing import ClassVar, Literal

@@ -8,8 +8,9 @@ errors are Braze's where those pages or public clients quote them ("'external_id
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import orjson
@@ -66,6 +67,12 @@ class Braze(End):
     def users(self) -> list[str]:
         return list(self._profiles)
 
+    def start_with(self, profiles: Iterable[Mapping[str, Any]]) -> None:
+        """Hold these profiles, objects with an `external_id`, before anything is sent."""
+        for each in profiles:
+            rest = {name: value for name, value in each.items() if name != "external_id"}
+            self._profiles[each["external_id"]] = rest
+
     def revoke(self, key: str) -> None:
         """From now on nobody gets in with this key."""
         self._keys.pop(key, None)
@@ -74,7 +81,7 @@ class Braze(End):
         headers = {
             "X-RateLimit-Limit": str(self._per_window),
             "X-RateLimit-Remaining": "0",
-            "X-RateLimit-Reset": f"{self._clock() + wait_s:.0f}",
+            "X-RateLimit-Reset": str(math.ceil(self._clock() + wait_s)),
         }
         return answer({"message": "You have exceeded your rate limit"}, 429, headers)
 
@@ -114,12 +121,12 @@ class Braze(End):
         errors = [
             {"type": wrong, "input_array": "attributes", "index": index}
             for index, each in enumerate(objects)
-            if (wrong := self._apply(each))
+            if (wrong := self._apply(each, request))
         ]
         taken = {"message": "success", "attributes_processed": len(objects) - len(errors)}
         return answer(taken | ({"errors": errors} if errors else {}), 201)
 
-    def _apply(self, given: Any) -> str:
+    def _apply(self, given: Any, request: web.Request) -> str:
         """Apply one object, or return what is wrong with it."""
         if not isinstance(given, dict):
             return "an object was expected"
@@ -131,7 +138,7 @@ class Braze(End):
                 return wrong
         if given.get("_update_existing_only") is True and user not in self._profiles:
             return ""
-        self.taken[user] += 1
+        self.note(user, request)
         profile = self._profiles.setdefault(user, {})
         for name, value in given.items():
             if name not in _RESERVED:

@@ -9,19 +9,36 @@ from typing import Any, ClassVar
 import orjson
 from aiohttp import web
 
+# Where a request says what goes wrong with it.
+FAULT = web.RequestKey("fault", object)
+
 
 class End(ABC):
     """One destination.
 
     requests  by path, as they came in, faults included
+    faults    what went wrong with them, by kind
     taken     how often something was processed for a user
+    repeated  how often it was sent and answered again although an answer had gone out whole
     """
 
     name: ClassVar[str]
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
         self.taken: Counter[str] = Counter()
+        self.repeated: Counter[str] = Counter()
+        self._told: set[str] = set()
+
+    def note(self, user: str, request: web.Request) -> None:
+        """Note that something is processed for a user."""
+        self.taken[user] += 1
+        if request.get(FAULT) is not None:
+            return  # nobody hears of it; if it comes late, the sender may have moved on
+        if user in self._told:
+            self.repeated[user] += 1
+        self._told.add(user)
 
     @abstractmethod
     def routes(self) -> list[web.RouteDef]:

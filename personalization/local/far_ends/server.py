@@ -14,8 +14,10 @@ from typing import Any
 from aiohttp import web
 
 from personalization.local.far_ends.braze import Braze
-from personalization.local.far_ends.end import End, answer, json_object
+from personalization.local.far_ends.customerio import Customerio
+from personalization.local.far_ends.end import FAULT, End, answer, json_object
 from personalization.local.far_ends.faults import Dice, Faults
+from personalization.local.far_ends.klaviyo import Klaviyo
 from personalization.local.far_ends.webhook import Webhook
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,7 @@ class FarEnds:
         ends: Sequence[End] | None = None,
         faults: Faults | None = None,
     ) -> None:
-        made = ends if ends is not None else (Braze(), Webhook())
+        made = ends if ends is not None else (Braze(), Webhook(), Klaviyo(), Customerio())
         self.ends = {each.name: each for each in made}
         self.set_faults(faults or Faults())
         listening = socket.create_server((host, port), backlog=256)
@@ -85,6 +87,7 @@ class FarEnds:
         self._loop.run_until_complete(web.SockSite(self._runner, listening).start())
         self._loop.call_soon(self._started.set)
         self._loop.run_forever()
+        self._loop.run_until_complete(_ended())
         self._loop.close()
 
     def _application(self) -> web.Application:
@@ -103,14 +106,20 @@ class FarEnds:
     def _faulty(self, end: End, handler: Any) -> _Handler:
         async def handled(request: web.Request) -> web.StreamResponse:
             end.requests[request.path] += 1
-            fault, faults = self._dice.throw(), self._dice.faults
+            request[FAULT] = fault = self._dice.throw()
+            faults = self._dice.faults
+            if fault is not None:
+                end.faults[fault] += 1
             if fault == "delay":
                 await asyncio.sleep(faults.delay_s)
             if fault == "throttle":
                 return end.throttled(faults.throttle_s)
             if fault in ("error", "unavailable"):
                 return end.failed(500 if fault == "error" else 503)
-            await request.read()
+            try:
+                await request.read()
+            except ConnectionResetError:  # the sender was killed
+                return web.Response(status=500)  # goes nowhere
             if fault == "reset":
                 return _reset(request)
             response: web.Response = await handler(request)
@@ -144,6 +153,14 @@ class FarEnds:
             return answer(found) if found is not None else answer({"message": "unknown"}, 404)
 
         return shown
+
+
+async def _ended() -> None:
+    """Cancel what still waits, such as an answer that is late by configuration."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in rest:
+        each.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
 
 
 def _reset(request: web.Request) -> web.Response:

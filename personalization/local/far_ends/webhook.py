@@ -71,7 +71,7 @@ class Webhook(End):
             if reason := self._refuses(each):
                 rejected.append({"index": index, "reason": reason})
             else:
-                self.taken[each["user_id"]] += 1
+                self.note(each["user_id"], request)
                 self._users[each["user_id"]] = each
         self._answers[key] = {"rejected": rejected} if rejected else {}
         return answer(self._answers[key])
