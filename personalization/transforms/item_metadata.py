@@ -59,7 +59,8 @@ def read_items(
         item = _item(line, id_column, where, findings)
         if item is None:
             continue
-        there.update(dict.fromkeys(item))
+        if not item.keys() <= there.keys():
+            there.update(dict.fromkeys(item))
         key = inside(str(item[id_column]))
         if chosen is None:
             whole[key] = item

@@ -9,7 +9,9 @@ outbox.json     how they were rendered, and counts; written last: without it, it
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Final
@@ -74,7 +76,10 @@ class WrittenOutbox:
 
 @dataclass
 class OutboxWriter:
-    """Writes one; what was in the folder is removed first.  Use as a context manager."""
+    """Writes one; what was in the folder is removed first.
+
+    Use as a context manager: after an exception nothing is left.
+    """
 
     folder: Path
     most_lines: int = MOST_LINES
@@ -93,6 +98,8 @@ class OutboxWriter:
     ) -> None:
         if self._lines:
             self._lines.close()
+        if kind:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, rows: pl.DataFrame) -> None:
         """Add line str, user_id str, hash u64, removed bool."""
@@ -107,6 +114,25 @@ class OutboxWriter:
             self._room -= len(now)
             if not self._room:
                 self._close()
+
+    def drop(self, lines: Sequence[int]) -> None:
+        """Take out those of the lines added so far; by their number, ascending."""
+        if not lines:
+            return
+        self._close()
+        gone, start = set(lines), 0
+        for name in self._files:
+            file = self.folder / f"{name}.parquet"
+            rows = pl.read_parquet(file)
+            kept = [number not in gone for number in range(start, start + len(rows))]
+            start += len(rows)
+            if all(kept):
+                continue
+            rows.filter(pl.Series(kept)).write_parquet(file, compression="zstd")
+            whole, less = self.folder / f"{name}.jsonl", self.folder / f".{name}.jsonl"
+            with whole.open("rb") as old, less.open("wb") as new:
+                new.writelines(compress(old, kept))
+            less.replace(whole)
 
     def complete(
         self,

@@ -1,8 +1,9 @@
 """What a batch inference job wrote: JSON Lines, each line one question and its ranked items.
 
-Almost every line has one of two forms, compact or with a space after `:` and `,`.  A regular
-expression proves that a line has it, to the last byte; then it is cut at fixed places, by polars
-and without a Python object.  Every other line takes the JSON parser and comes to the same form.
+Three ways lead to the same form.  Where all lines of a piece look alike they are cut as a table
+(`uniform_lines`).  Else a regular expression proves of each line, to the last byte, that it has one
+of two forms, compact or with a space after `:` and `,`, and it is cut at fixed places, without a
+Python object.  Every other line takes the JSON parser.
 
 Source: Personalize developer guide, "Batch inference job output" examples, and the notebooks of
 aws-samples "amazon-personalize-samples" (`scores` and `error` may be absent).
@@ -21,10 +22,9 @@ import polars as pl
 
 from personalization.columns import IDS, LINE
 from personalization.errors import shortened
+from personalization.transforms.uniform_lines import OWNER, SEPARATOR, cut_uniform
 
-OWNER: Final = "owner"
 PIECE_BYTES: Final = 8 << 20  # looked at together: some 15,000 users with 25 items each
-SEPARATOR: Final = '","'
 _NUMBER: Final = "number"
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -57,13 +57,11 @@ class Fault:
 class Lists:
     """The usable lines of a piece.
 
-    rows    owner str, ids str ("" for an empty list), in the order of the lines
-    uniform every line had the form, so that rows are lines
+    rows  owner str, ids str ("" for an empty list), in the order of the lines
     """
 
     rows: pl.DataFrame
     faults: tuple[Fault, ...]
-    uniform: bool
 
 
 def pieces(files: list[Path], size: int = PIECE_BYTES) -> Iterator[Piece]:
@@ -97,16 +95,19 @@ class ListReader:
     def read(self, piece: Piece) -> Lists:
         """Return all of a piece."""
         text = _text(piece)
+        uniform = cut_uniform(text, self._key)
+        if uniform is not None:
+            return Lists(self._capped(uniform), ())
         try:
             lines = pl.read_lines(text, name=LINE)
         except pl.exceptions.ComputeError:  # not UTF-8 somewhere: found line by line
             return self._parsed(list(enumerate(text.splitlines())), [])
         if lines.is_empty():
-            return Lists(_rows([], []), (), uniform=True)
+            return Lists(_rows([], []), ())
         form = self._form_of(lines[LINE][0])
         fits = lines[LINE].str.contains(form.pattern)
         if fits.all():
-            return Lists(self._capped(form.cut(lines)), (), uniform=True)
+            return Lists(self._capped(form.cut(lines)), ())
         lines = lines.with_row_index(_NUMBER)
         others = lines.filter(~fits)
         numbered = zip(others[_NUMBER], others[LINE], strict=True)
@@ -115,14 +116,6 @@ class ListReader:
             [(number, line.encode()) for number, line in numbered],
             [form.cut(quick).with_columns(quick[_NUMBER])],
         )
-
-    def read_again(self, piece: Piece, keep: pl.Series, *, uniform: bool) -> pl.DataFrame:
-        """Return those rows of `read` for which `keep` is true, sooner if rows are lines."""
-        if not uniform:
-            return self.read(piece).rows.filter(keep)
-        lines = pl.read_lines(_text(piece), name=LINE)
-        form = self._form_of(lines[LINE][0])
-        return self._capped(form.cut(lines.filter(keep)))
 
     def _form_of(self, line: str) -> _Form:
         compact, spaced = self._forms
@@ -143,7 +136,7 @@ class ListReader:
                 ids.append(listed)
         slow = _rows(owners, ids).with_columns(pl.Series(_NUMBER, numbers, pl.UInt32))
         rows = pl.concat([*quick, slow]).sort(_NUMBER).drop(_NUMBER)
-        return Lists(self._capped(rows), tuple(faults), uniform=False)
+        return Lists(self._capped(rows), tuple(faults))
 
     def _parse(self, text: bytes) -> tuple[str, str]:
         try:

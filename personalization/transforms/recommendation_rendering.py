@@ -17,7 +17,8 @@ import polars as pl
 from personalization.columns import IDS, ITEM_ID, LINE, USER_ID
 from personalization.errors import ConfigError, Finding
 from personalization.transforms.item_metadata import ITEM_KEY, Items
-from personalization.transforms.recommendation_lines import SEPARATOR, inside
+from personalization.transforms.recommendation_lines import inside
+from personalization.transforms.uniform_lines import SEPARATOR
 
 if TYPE_CHECKING:  # destinations bring their clients along, and text needs none
     from personalization.connectors.base import Membership, Rendering

@@ -1,6 +1,6 @@
 """Where users and their lists come from: part by part, so that memory is that of a few parts.
 
-A part is read twice, first to compare it with what is held, then for the rows that changed.
+A part gives the same rows whenever it is read.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import polars as pl
 
 from personalization.columns import IDS, USER_ID
 from personalization.transforms.recommendation_lines import (
-    OWNER,
     PIECE_BYTES,
     Fault,
     ListReader,
     Piece,
     pieces,
 )
+from personalization.transforms.uniform_lines import OWNER
 
 _PART_USERS: Final = 50_000
 
@@ -33,12 +33,10 @@ class UserLists:
 
     rows    user_id str, ids str ("" for an empty list); of two rows for the same user, in this
             part or a later one, the last counts
-    again   what the source wants to know when it reads the part again
     """
 
     rows: pl.DataFrame
     faults: tuple[Fault, ...] = ()
-    again: object = None
 
 
 class UserSource(Protocol[P]):
@@ -54,9 +52,6 @@ class UserSource(Protocol[P]):
 
     def read(self, part: P) -> UserLists:
         """Return a part."""
-
-    def read_again(self, part: P, keep: pl.Series, again: object) -> pl.DataFrame:
-        """Return the rows of `read(part)` for which `keep` is true."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +69,7 @@ class RecommendedToUsers:
 
     def read(self, part: Piece) -> UserLists:
         lists = ListReader("userId", self.cap).read(part)
-        return UserLists(lists.rows.rename({OWNER: USER_ID}), lists.faults, lists.uniform)
-
-    def read_again(self, part: Piece, keep: pl.Series, again: object) -> pl.DataFrame:
-        reader = ListReader("userId", self.cap)
-        return reader.read_again(part, keep, uniform=bool(again)).rename({OWNER: USER_ID})
+        return UserLists(lists.rows.rename({OWNER: USER_ID}), lists.faults)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """From a batch inference job's output to lines for a destination: only what has changed.
 
-Two passes.  The first reads everything and compares a hash of each user's list with what the
-destination holds; it decides who is sent, who is cleared, and whether that can be meant.  The
-second reads again what changed and renders it.  Memory is that of some parts of the input plus some
-50 bytes a user.
+Part by part, on threads: a hash of each user's list is compared with what the destination holds,
+and what differs is rendered.  At the end it is known who is listed twice, who is to be cleared, and
+whether that can be meant; if not, what was written is removed.  Memory is that of some parts of the
+input plus some 50 bytes a user.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import polars as pl
@@ -22,9 +22,10 @@ import polars_hash as plh
 
 from personalization.columns import HASH, IDS, LINE, REMOVED, USER_ID
 from personalization.errors import FatalError
+from personalization.transforms.fault_keeper import FaultKeeper
 from personalization.transforms.item_metadata import Items
 from personalization.transforms.outbox import OutboxWriter, WrittenOutbox
-from personalization.transforms.recommendation_lines import SEPARATOR, Fault
+from personalization.transforms.recommendation_lines import Fault
 from personalization.transforms.recommendation_rendering import AttributeRenderer, Renderer
 from personalization.transforms.recommendation_sources import UserLists, UserSource
 from personalization.transforms.recommendation_state import (
@@ -35,12 +36,12 @@ from personalization.transforms.recommendation_state import (
     keys_of,
     read_state,
 )
+from personalization.transforms.uniform_lines import SEPARATOR
 
 log = logging.getLogger(__name__)
 
 _WORKERS: Final = 2  # each holds a part and its lines; polars itself uses all cores
 _CLEARED_ROWS: Final = 50_000
-_MOST_LISTED: Final = 100
 _FEW_ITEMS: Final = 1000
 
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
@@ -85,14 +86,13 @@ class RecommendationReport:
 
 @dataclass
 class _Look:
-    """A part after the first pass.  Arrays are by row; the part's text is gone."""
+    """What is kept of a part when its text is gone.  Arrays are by row."""
 
     keys: Numbers
     place: Numbers
     changed: Flags
     listed: Flags
     empty: Flags
-    again: object
     faults: tuple[Fault, ...]
 
 
@@ -116,23 +116,24 @@ def write_outbox(
     options = options or DeltaOptions()
     held = read_state(state, shard=options.shard, shards=options.shards)
     parts = list(source.parts)
-    first = _FirstPass(source, renderer, items, held, options)
-    counts = dict.fromkeys(_COUNTS, 0) | source.counts | {"held": len(held.keys)}
-    looks, listed = _look(first, parts, counts, faults)
-    _settle_repeats(source, parts, looks, counts)
-    left = _left(held, looks) if options.clear_removed else np.empty(0, np.int64)
-    _refuse_to_clear(len(left), held, options)
-    _count(looks, left, counts)
-
     retired = tuple(name for name in held.attributes if name not in renderer.attributes)
-    changes = [(part, look) for part, look in zip(parts, looks, strict=True) if look.changed.any()]
-    with OutboxWriter(target) as outbox:
-        render = _SecondPass(source, renderer, retired)
-        for rows in _in_order(render, changes):
+    counts = dict.fromkeys(_COUNTS, 0) | source.counts | {"held": len(held.keys)}
+    work = _Work(source, renderer, items, held, retired, options)
+    parts, looks = list(source.parts), []
+    with OutboxWriter(target) as outbox, FaultKeeper(faults) as keeper:
+        for look, rows in _in_order(work, parts):
+            keeper.add(look.faults)
+            look.faults = ()
+            looks.append(look)
             outbox.add(rows)
+        outbox.drop(_settle_repeats(source, parts, looks, counts))
+        left = _left(held, looks) if options.clear_removed else np.empty(0, np.int64)
+        _refuse_to_clear(len(left), held, options)
         for start in range(0, len(left), _CLEARED_ROWS):
             users = held.users[USER_ID].gather(left[start : start + _CLEARED_ROWS])
             outbox.add(_cleared(users, renderer.clearing(users, retired)))
+        counts |= {"errors": keeper.errors, "broken": keeper.broken}
+        _count(looks, left, counts)
         if isinstance(renderer, AttributeRenderer):
             counts["items_without_metadata"] = renderer.without_metadata
         written = outbox.complete(
@@ -143,7 +144,7 @@ def write_outbox(
             counts=counts,
         )
     log.info("wrote %s: %s", target, ", ".join(f"{name} {n}" for name, n in counts.items()))
-    return RecommendationReport(written, counts, tuple(listed))
+    return RecommendationReport(written, counts, tuple(keeper.first))
 
 
 _COUNTS: Final = (
@@ -161,8 +162,8 @@ _COUNTS: Final = (
 )
 
 
-class _FirstPass:
-    """Compares a part with what is held."""
+class _Work:
+    """Compares a part with what is held, and renders what differs."""
 
     def __init__(
         self,
@@ -170,30 +171,41 @@ class _FirstPass:
         renderer: Renderer,
         items: Items,
         held: State,
+        retired: tuple[str, ...],
         options: DeltaOptions,
     ) -> None:
         self._source = source
+        self._renderer = renderer
         self._held = held
+        self._retired = retired
         self._options = options
         self._everybody = not options.delta or held.fingerprint != renderer.fingerprint
         changed = changed_items(held.items, items.versions)
         self._items = None if self._everybody or changed.is_empty() else changed
 
-    def __call__(self, part: Any) -> _Look:
+    def __call__(self, part: Any) -> tuple[_Look, pl.DataFrame]:
         lists: UserLists = self._source.read(part)
         rows = lists.rows
         keys = keys_of(rows[USER_ID])
         mine = keys % np.uint64(self._options.shards) == self._options.shard
         listed = mine & (rows[IDS] != "").to_numpy()
         place = self._held.places(rows[USER_ID], keys)
+        hashes = hashes_of(rows)
         if self._everybody:
             changed = listed.copy()
         else:
             before = np.where(place < 0, STALE, self._hash_at(place))
-            changed = listed & (before != hashes_of(rows).to_numpy())
+            changed = listed & (before != hashes.to_numpy())
             if self._items is not None:
                 changed |= listed & self._touched(rows[IDS], self._items)
-        return _Look(keys, place, changed, listed, mine & ~listed, lists.again, lists.faults)
+        look = _Look(keys, place, changed, listed, mine & ~listed, lists.faults)
+        told = rows.with_columns(hashes).filter(pl.Series(changed))
+        return look, told.select(
+            self._renderer.lines(told, self._retired),
+            USER_ID,
+            HASH,
+            pl.lit(False).alias(REMOVED),
+        )
 
     def _hash_at(self, place: Numbers) -> Numbers:
         hashes = self._held.users[HASH].to_numpy()
@@ -215,27 +227,6 @@ class _FirstPass:
         return hit
 
 
-class _SecondPass:
-    """Renders the rows of a part that changed."""
-
-    def __init__(
-        self, source: UserSource[Any], renderer: Renderer, retired: tuple[str, ...]
-    ) -> None:
-        self._source = source
-        self._renderer = renderer
-        self._retired = retired
-
-    def __call__(self, change: tuple[Any, _Look]) -> pl.DataFrame:
-        part, look = change
-        users = self._source.read_again(part, pl.Series(look.changed), look.again)
-        return pl.select(
-            self._renderer.lines(users, self._retired),
-            users[USER_ID],
-            hashes_of(users).alias(HASH),
-            pl.lit(False).alias(REMOVED),
-        )
-
-
 def hashes_of(rows: pl.DataFrame) -> pl.Series:
     """Return XXH3-64 of each list's text (u64), never 0."""
     hashed = plh.col(IDS).nchash.xxh3_64()
@@ -243,53 +234,37 @@ def hashes_of(rows: pl.DataFrame) -> pl.Series:
     return rows.select(never_stale.alias(HASH)).to_series()
 
 
-def _look(
-    first: _FirstPass, parts: list[Any], counts: dict[str, int], faults: Path | None
-) -> tuple[list[_Look], list[Fault]]:
-    looks: list[_Look] = []
-    listed: list[Fault] = []
-    kept: IO[bytes] | None = None
-    try:
-        for look in _in_order(first, parts):
-            for fault in look.faults:
-                counts["errors" if fault.said else "broken"] += 1
-                if len(listed) < _MOST_LISTED:
-                    listed.append(fault)
-                if faults:
-                    faults.parent.mkdir(parents=True, exist_ok=True)
-                    kept = kept or faults.open("wb")
-                    kept.write(fault.text + b"\n")
-            look.faults = ()
-            looks.append(look)
-    finally:
-        if kept:
-            kept.close()
-    return looks, listed
-
-
 def _settle_repeats(
     source: UserSource[Any], parts: list[Any], looks: list[_Look], counts: dict[str, int]
-) -> None:
-    """Leave, of several rows for the same user, only the last."""
-    keys = np.concatenate([look.keys for look in looks]) if looks else np.empty(0, np.uint64)
+) -> list[int]:
+    """Count, of several rows for the same user, only the last.
+
+    Returns which of the lines written so far are of the others, ascending.
+    """
+    keys = np.concatenate([np.empty(0, np.uint64), *(look.keys for look in looks)])
     ordered = np.sort(keys)
     again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not again.size:
-        return
+        return []
     found = []
     for number, (part, look) in enumerate(zip(parts, looks, strict=True)):
-        suspect = np.isin(look.keys, again)
-        if suspect.any():
-            users = source.read_again(part, pl.Series(suspect), look.again)[USER_ID]
-            row = pl.Series("row", np.flatnonzero(suspect))
-            found.append(pl.select(users, pl.lit(number).alias("part"), row))
+        suspect = np.flatnonzero(np.isin(look.keys, again))
+        if suspect.size:
+            users = source.read(part).rows[USER_ID].gather(suspect)
+            found.append(pl.select(users, part=pl.lit(number), row=pl.Series(suspect)))
     rows = pl.concat(found)
     lost = rows.filter(~rows.select(pl.col(USER_ID).is_last_distinct()).to_series())
     counts["repeated"] = len(lost)
-    for (number,), rows_lost in lost.group_by("part"):
-        look = looks[int(str(number))]
+    written: list[int] = []
+    lines = 0
+    for number, look in enumerate(looks):
+        line = np.cumsum(look.changed) - 1 + lines
+        lines += int(look.changed.sum())
+        gone = lost.filter(part=number)["row"].to_numpy()
+        written += line[gone[look.changed[gone]]].tolist()
         for flags in (look.changed, look.listed, look.empty):
-            flags[rows_lost["row"].to_numpy()] = False
+            flags[gone] = False
+    return written
 
 
 def _left(held: State, looks: list[_Look]) -> Numbers:

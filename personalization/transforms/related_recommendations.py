@@ -18,15 +18,9 @@ import polars_hash as plh
 
 from personalization.columns import AWS_ITEM_ID, AWS_TIMESTAMP, AWS_USER_ID, IDS, RANK, USER_ID
 from personalization.errors import ConfigError, Finding, shortened
-from personalization.transforms.recommendation_lines import (
-    OWNER,
-    SEPARATOR,
-    Fault,
-    ListReader,
-    capped,
-    pieces,
-)
+from personalization.transforms.recommendation_lines import Fault, ListReader, capped, pieces
 from personalization.transforms.recommendation_sources import UserLists
+from personalization.transforms.uniform_lines import OWNER, SEPARATOR
 
 MergePolicy = Literal["latest", "interleave"]
 
@@ -61,9 +55,6 @@ class RelatedToUsers:
 
     def read(self, part: int) -> UserLists:
         return UserLists(self._rows(part), self.faults if part == 0 else ())
-
-    def read_again(self, part: int, keep: pl.Series, again: object) -> pl.DataFrame:  # noqa: ARG002
-        return self._rows(part).filter(keep)
 
     def close(self) -> None:
         """Remove the buckets."""

@@ -28,16 +28,23 @@ def written(folder: Path, *lines: str | bytes, end: bytes = b"\n") -> Path:
     return file
 
 
+class Counting(ListReader):
+    parsed = 0
+
+    def _parse(self, text: bytes) -> tuple[str, str]:
+        self.parsed += 1
+        return super()._parse(text)
+
+
 def read(file: Path, size: int = 8 << 20, **how):
-    """All rows with ids as lists, all faults, and whether every piece was uniform."""
-    reader = ListReader("userId", **how)
-    rows, faults, uniform = [], [], True
+    """All rows with ids as lists, all faults, and how many lines took the JSON parser."""
+    reader = Counting("userId", **how)
+    rows, faults = [], []
     for piece in pieces([file], size):
         lists = reader.read(piece)
         rows += [(user, json.loads(f'["{ids}"]') if ids else []) for user, ids in lists.rows.rows()]
         faults += lists.faults
-        uniform = uniform and lists.uniform
-    return rows, faults, uniform
+    return rows, faults, reader.parsed
 
 
 @pytest.mark.parametrize("separators", [COMPACT, SPACED], ids=["compact", "spaced"])
@@ -47,13 +54,13 @@ def read(file: Path, size: int = 8 << 20, **how):
 def test_the_two_usual_forms_need_no_parser(tmp_path, separators, more):
     file = written(tmp_path, line(separators=separators, **more))
 
-    assert read(file) == ([("u1", ["a", "b"])], [], True)
+    assert read(file) == ([("u1", ["a", "b"])], [], 0)
 
 
 def test_neither_error_nor_scores_are_needed(tmp_path):
     text = '{"input":{"userId":"u1"},"output":{"recommendedItems":["a"]}}'
 
-    assert read(written(tmp_path, text)) == ([("u1", ["a"])], [], True)
+    assert read(written(tmp_path, text)) == ([("u1", ["a"])], [], 0)
 
 
 def test_a_ranking_job_repeats_its_items_in_its_input(tmp_path):
@@ -62,7 +69,7 @@ def test_a_ranking_job_repeats_its_items_in_its_input(tmp_path):
         '"output":{"recommendedItems":["886","27"],"scores":[0.9,0.1]},"error":null}'
     )
 
-    assert read(written(tmp_path, text)) == ([("891", ["886", "27"])], [], True)
+    assert read(written(tmp_path, text)) == ([("891", ["886", "27"])], [], 0)
 
 
 @pytest.mark.parametrize(
@@ -86,11 +93,11 @@ def test_a_ranking_job_repeats_its_items_in_its_input(tmp_path):
 def test_other_lines_take_the_parser_and_stay_in_their_place(tmp_path, odd):
     file = written(tmp_path, line("u0"), odd, line("u2"))
 
-    rows, faults, uniform = read(file)
+    rows, faults, parsed = read(file)
 
     assert rows == [("u0", ["a", "b"]), ("x", ["a", "b"]), ("u2", ["a", "b"])]
     assert faults == []
-    assert not uniform
+    assert parsed == 1
 
 
 def test_numbers_are_ids_too(tmp_path):
@@ -168,20 +175,6 @@ def test_a_cap_keeps_the_best(tmp_path):
     file = written(tmp_path, line("u0", "abcd"), line("u1", "ab"), line("u2", ""))
 
     assert read(file, cap=2)[0] == [("u0", ["a", "b"]), ("u1", ["a", "b"]), ("u2", [])]
-
-
-@pytest.mark.parametrize("odd", [True, False], ids=["parsed", "uniform"])
-def test_reading_again_gives_the_rows_that_are_kept(tmp_path, odd):
-    file = written(tmp_path, line("u0"), line("u1"), line("u2", ["ä"]), *([" {}"] if odd else []))
-    reader = ListReader("userId")
-    (piece,) = pieces([file])
-    lists = reader.read(piece)
-    keep = lists.rows["owner"] != "u1"
-
-    again = reader.read_again(piece, keep, uniform=lists.uniform)
-
-    assert lists.uniform != odd
-    assert again.rows() == [("u0", 'a","b'), ("u2", "ä")]
 
 
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
