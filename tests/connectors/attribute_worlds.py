@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from personalization.aws import Clients
 from personalization.connectors import Connector, Delivered, TakesAttributes, build
 from personalization.local.far_ends.customerio import Customerio
 from personalization.local.far_ends.faults import Faults
 from personalization.local.far_ends.server import FarEnds
 from personalization.local.far_ends.webhook import Webhook
-from personalization.local.server import LocalAws
 from personalization.local.wire import Service, ServiceError
 from tests.delivery.conftest import no_clients
 
@@ -41,9 +41,9 @@ class World:
     kind: str
     settings: dict[str, Any]
     holds: Callable[[str], Profile | None]
-    trouble: Callable[[str], AbstractContextManager[None]] | None
+    trouble: Callable[..., AbstractContextManager[None]] | None
     bad: Callable[[str], bytes] | None
-    clients: Callable[[str], Any] = no_clients
+    clients: Clients = no_clients
     denied: dict[str, Any] = field(default_factory=dict)
 
     def connector(self, **changed: Any) -> Any:
@@ -126,29 +126,29 @@ def customerio(ends: FarEnds) -> World:
     return of_ends("customerio", ends, settings, bad, {"api_key": SECRET})
 
 
-def of_aws(service: Service, operation: str) -> Callable[[str], AbstractContextManager[None]]:
+def of_aws(service: Service) -> Callable[..., AbstractContextManager[None]]:
     named = {
         "throttled": ServiceError("ThrottlingException", "Rate exceeded", 429),
         "down": ServiceError("InternalServerException", "An internal error occurred", 500),
+        "bad": ServiceError("BadRequestException", "this is not right", 400),
         "denied": ServiceError("AccessDeniedException", "User is not authorized", 403),
     }
 
     @contextmanager
-    def trouble(name: str) -> Iterator[None]:
+    def trouble(name: str, only: str | None = None) -> Iterator[None]:
         def failing(_context: Any) -> Any:
             raise named[name]
 
         working = dict(service.handlers)
-        service.handlers.update(dict.fromkeys(working, failing))
+        service.handlers.update(dict.fromkeys([only] if only else working, failing))
         yield
         service.handlers.update(working)
 
-    assert operation in service.handlers
     return trouble
 
 
-def customer_profiles(aws: LocalAws, services: dict[str, Service]) -> World:
-    client = aws.clients("customer-profiles")
+def customer_profiles(clients: Clients, services: dict[str, Service]) -> World:
+    client = clients("customer-profiles")
     domain = f"d-{uuid4().hex[:8]}"
     client.create_domain(DomainName=domain, DefaultExpirationDays=90)
     client.put_profile_object_type(
@@ -177,15 +177,15 @@ def customer_profiles(aws: LocalAws, services: dict[str, Service]) -> World:
         "customer_profiles",
         {"domain": domain, "object_type": "Recommendations"},
         holds,
-        of_aws(services["customer-profiles"], "BatchPutProfileObject"),
+        of_aws(services["customer-profiles"]),
         lambda user: json.dumps({"user": user}).encode(),
-        aws.clients,
+        clients,
         denied={"trouble": "denied"},
     )
 
 
-def pinpoint(aws: LocalAws, services: dict[str, Service]) -> World:
-    client = aws.clients("pinpoint")
+def pinpoint(clients: Clients, services: dict[str, Service]) -> World:
+    client = clients("pinpoint")
     made = client.create_app(CreateApplicationRequest={"Name": "bingewatch"})
     application = made["ApplicationResponse"]["Id"]
     endpoints = [
@@ -205,9 +205,9 @@ def pinpoint(aws: LocalAws, services: dict[str, Service]) -> World:
         "pinpoint",
         {"application_id": application, "role_arn": ROLE},
         holds,
-        of_aws(services["pinpoint"], "UpdateEndpointsBatch"),
+        of_aws(services["pinpoint"]),
         lambda user: json.dumps({"user_id": user, "attributes": {"a": "x" * 101}}).encode(),
-        aws.clients,
+        clients,
         denied={"trouble": "denied"},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from personalization.delivery import Outbox, Patience, acknowledged, deliver, pr
 from personalization.errors import FatalError, RetryableError
 from personalization.local.far_ends.faults import Faults
 from personalization.local.far_ends.server import FarEnds
-from personalization.local.server import LocalAws
 from personalization.local.wire import Service
 from tests.connectors import attribute_worlds as worlds
 from tests.connectors.attribute_worlds import KINDS, REMOTE, SECRET, USERS, World, deliver_once
@@ -40,9 +39,9 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     if kind in worlds.HTTP:
         return worlds.HTTP[kind](request.getfixturevalue("ends"))
     if kind in worlds.AWS:
-        far_end: LocalAws = request.getfixturevalue("far_end")
+        clients: Callable[[str], Any] = request.getfixturevalue("clients")
         services: dict[str, Service] = request.getfixturevalue("services")
-        return worlds.AWS[kind](far_end, services)
+        return worlds.AWS[kind](clients, services)
     folder = tmp_path / "drop"
     folder.mkdir()
     return worlds.files(folder)

@@ -1,0 +1,64 @@
+"""Customer.io: attributes by batches, audiences as the manual segments that were made for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from personalization.connectors import BatchRefused, Customerio, build
+from personalization.connectors.customerio import _delivered
+from personalization.errors import FatalError
+from personalization.local.far_ends.server import FarEnds
+from tests.connectors.attribute_worlds import deliver_once
+from tests.delivery.conftest import no_clients
+
+
+@pytest.fixture
+def ends() -> Iterator[FarEnds]:
+    with FarEnds() as it:
+        yield it
+
+
+def customerio(ends: FarEnds, **settings: Any) -> Customerio:
+    given = {"kind": "customerio", "endpoint": f"{ends.url}/customerio"}
+    found = build({**given, "site_id": "local", "api_key": "local", **settings}, no_clients)
+    assert isinstance(found, Customerio)
+    return found
+
+
+def lines(it: Customerio, inside: str, *users: str) -> list[bytes]:
+    before, between, after = it.rendering().pieces
+    return [f'{before}"{user}"{between}{inside}{after}'.encode() for user in users]
+
+
+def test_an_audience_with_a_number_is_a_segment_that_people_join_and_leave(ends: FarEnds):
+    it = customerio(ends)
+    seven = it.membership("7")
+    deliver_once(it, lines(it, seven.joined, "ana", "bob", "eve"))
+    answer = deliver_once(
+        it, [*lines(it, seven.left, "bob"), *lines(it, seven.joined, "ana", "zoe")]
+    )
+
+    assert answer.accepted == 3
+    assert ends["customerio"].segments[7] == {"ana", "eve", "zoe"}
+
+
+def test_a_segment_that_was_not_made_is_fatal(ends: FarEnds):
+    it = customerio(ends)
+
+    with pytest.raises(FatalError, match="answered 404: there is no such segment; check the end"):
+        deliver_once(it, lines(it, it.membership("8").joined, "ana"))
+
+
+def test_an_error_without_an_index_refuses_the_batch():
+    with pytest.raises(BatchRefused, match="refused somebody in a batch and did not say whom"):
+        _delivered([{"reason": "invalid"}], 3, "track.test")
+
+
+def test_operations_that_are_too_large_are_known_before(ends: FarEnds):
+    limits = customerio(ends).attribute_limits
+
+    assert limits.max_line_bytes == 32_000
+    assert len(customerio(ends).payload([b"x" * (limits.max_bytes - 1)])) < 500_000
