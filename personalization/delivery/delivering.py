@@ -15,7 +15,7 @@ import polars as pl
 from personalization.columns import REMOVED
 from personalization.connectors.base import Connector, TakesAttributes
 from personalization.delivery import dead_letters
-from personalization.delivery.journal import ACCEPTED, REJECTED, Journal, answers
+from personalization.delivery.journal import ACCEPTED, OPEN, REJECTED, Journal, written_down
 from personalization.delivery.machine import Machine
 from personalization.delivery.outbox import Outbox
 from personalization.delivery.pacing import TokenBucket, shared_bucket
@@ -89,12 +89,21 @@ def deliver(
 
 
 def acknowledged(folder: Path) -> dict[str, pl.Series]:
-    """Return, for each file of an outbox, a boolean a row: the destination took that line.
+    """Return, for each file of an outbox, whether the destination took each line.
 
+    True: taken; false: refused, or never sent; null: sent, and no answer came, so nobody knows.
     All false where the outbox was never delivered.  For what may be kept as the destination's
     state; ask when no delivery of it is running.
     """
-    return {file: _are(found, ACCEPTED) for file, found in answers(Outbox(folder)).items()}
+    answers, begun = written_down(Outbox(folder))
+    return {
+        file: pl.select(
+            pl.when(_are(found, OPEN) & _are(begun[file], 1))
+            .then(None)
+            .otherwise(_are(found, ACCEPTED))
+        ).to_series()
+        for file, found in answers.items()
+    }
 
 
 def _receipt(

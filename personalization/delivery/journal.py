@@ -1,9 +1,10 @@
 """What a destination has answered, written down at once: the memory of a run that may be killed.
 
-One line per answered batch is appended in a single write, in the same turn of the event loop in
-which the answer arrived.  So whatever was answered stays answered when the process is killed, save
-at most one batch; what was sent and not answered nobody can know, and it is sent again.  A killed
-process loses nothing that it wrote; a killed machine may lose the last second (see `SYNC_EVERY_S`).
+One line is appended before a batch is first sent, and one when it is answered, the latter in the
+same turn of the event loop in which the answer arrived.  So whatever was answered stays answered
+when the process is killed, save at most one batch; what was sent and not answered nobody can know,
+and it is sent again.  A killed process loses nothing that it wrote; a killed machine may lose the
+last second (see `SYNC_EVERY_S`).
 
 The first line names the run and the outbox.  A last line that was cut off is removed on opening.
 """
@@ -33,6 +34,7 @@ class Journal:
     """The journal of one outbox, locked from `__init__` to `close`.
 
     answers   per file, a byte a line: OPEN, ACCEPTED or REJECTED
+    begun     per file, a byte a line: 1 where it was sent, answered or not
     requests  as many as were made, in all processes together, save a few before each kill
     Raises RetryableError if another process has it, FatalError if it is of another run or outbox.
     """
@@ -43,12 +45,19 @@ class Journal:
         try:
             self._lock()
             self.answers = _nothing_yet(outbox)
+            self.begun = _nothing_yet(outbox)
             self.requests = 0
             self._synced = time.monotonic()
             self._begin({"run": run, "destination": destination, "outbox": outbox.fingerprint()})
         except BaseException:
             os.close(self._file)
             raise
+
+    def begin(self, file: str, rows: Sequence[int]) -> None:
+        """Write down that a batch is about to be sent."""
+        record = {"file": file, "begun": _ranges(rows)}
+        self._write(record)
+        self._apply(record)
 
     def answered(
         self, file: str, rows: Sequence[int], rejected: Sequence[Rejected], requests: int
@@ -96,8 +105,8 @@ class Journal:
             self._apply(record)
 
     def _apply(self, record: dict[str, Any]) -> None:
-        _mark(self.answers[record["file"]], record)
-        self.requests += record["requests"]
+        _mark(self.answers[record["file"]], self.begun[record["file"]], record)
+        self.requests += record.get("requests", 0)
 
     def _write(self, record: dict[str, Any]) -> None:
         rest = memoryview(orjson.dumps(record) + b"\n")
@@ -109,14 +118,19 @@ class Journal:
 
 
 def answers(outbox: Outbox) -> dict[str, bytearray]:
-    """Return what is written down for an outbox, as `Journal.answers`, without locking it."""
-    found = _nothing_yet(outbox)
+    """Return `Journal.answers` of an outbox, without locking it."""
+    return written_down(outbox)[0]
+
+
+def written_down(outbox: Outbox) -> tuple[dict[str, bytearray], dict[str, bytearray]]:
+    """Return `Journal.answers` and `Journal.begun` of an outbox, without locking it."""
+    answers, begun = _nothing_yet(outbox), _nothing_yet(outbox)
     path = outbox.folder / NAME
     if path.exists():
         for record in _records(path):
-            if "rows" in record:
-                _mark(found[record["file"]], record)
-    return found
+            if "file" in record:
+                _mark(answers[record["file"]], begun[record["file"]], record)
+    return answers, begun
 
 
 def rejections(folder: Path) -> Iterator[tuple[str, int, str]]:
@@ -133,8 +147,10 @@ def _nothing_yet(outbox: Outbox) -> dict[str, bytearray]:
     return {file: bytearray(outbox.count(file)) for file in outbox.files}
 
 
-def _mark(answers: bytearray, record: dict[str, Any]) -> None:
-    for first, last in record["rows"]:
+def _mark(answers: bytearray, begun: bytearray, record: dict[str, Any]) -> None:
+    for first, last in record.get("begun", ()):
+        begun[first : last + 1] = bytes([1]) * (last + 1 - first)
+    for first, last in record.get("rows", ()):
         answers[first : last + 1] = bytes([ACCEPTED]) * (last + 1 - first)
     for row, _ in record.get("rejected", ()):
         answers[row] = REJECTED

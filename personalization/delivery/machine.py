@@ -153,6 +153,7 @@ class Machine:
             reason = f"makes {len(batch.lines[0]):,} bytes, more than a request carries"
             self._note(batch, (Rejected(0, reason),))
             return
+        self._journal.begin(batch.file, batch.rows)
         open_work = [_Work(batch, since=time.monotonic())]
         while open_work and not self._ending.is_set():
             work = open_work.pop()

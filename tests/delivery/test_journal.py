@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from personalization.connectors import Rejected
-from personalization.delivery.journal import NAME, Journal, answers, rejections
+from personalization.delivery.journal import NAME, Journal, rejections, written_down
 from personalization.delivery.outbox import Outbox
 
 
@@ -26,7 +26,7 @@ def test_answers_are_there_after_a_new_start(outbox: Path):
     assert again.answers == {"00000": bytearray([1, 2, 0, 1, 0]), "00001": bytearray([0, 1])}
     assert again.requests == 3
     assert list(rejections(outbox)) == [("00000", 1, "unknown")]
-    assert answers(Outbox(outbox)) == again.answers
+    assert written_down(Outbox(outbox)) == (again.answers, again.begun)
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20], ids=["end", "some", "much"])
@@ -53,4 +53,18 @@ def test_a_journal_that_was_cut_off_in_its_first_line_begins_anew(outbox: Path):
 
 
 def test_there_are_no_answers_before_a_delivery(outbox: Path):
-    assert answers(Outbox(outbox)) == {"00000": bytearray(5), "00001": bytearray(2)}
+    nothing = {"00000": bytearray(5), "00001": bytearray(2)}
+
+    assert written_down(Outbox(outbox)) == (nothing, nothing)
+
+
+def test_what_was_sent_is_known_before_it_is_answered(outbox: Path):
+    journal = opened(outbox)
+    journal.begin("00000", [0, 1, 3])
+    journal.answered("00000", [1], [], 1)
+    journal.close()
+    again = opened(outbox)
+    again.close()
+
+    assert again.begun["00000"] == bytearray([1, 1, 0, 1, 0])
+    assert again.answers["00000"] == bytearray([0, 1, 0, 0, 0])

@@ -104,7 +104,7 @@ def test_a_batch_that_finds_nobody_is_given_up_and_taken_up_by_the_next_run(outb
 
     assert Counter(map(tuple, crm.batches))["f", "g"] == QUICK.attempts
     assert crm.closed == [False]
-    assert known_then == {"00000": [True] * 5, "00001": [False] * 2}
+    assert known_then == {"00000": [True] * 5, "00001": [None] * 2}
     assert again.batches == [["f", "g"]]
     assert receipt.accepted == 7
 
