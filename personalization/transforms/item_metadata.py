@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,17 +55,22 @@ def read_items(
     rows: dict[str, tuple[str | None, ...]] = {}
     chosen = tuple(fields) if fields is not None else None
     whole: dict[str, dict[str, Any]] = {}
-    for where, line in _lines(files):
-        item = _item(line, id_column, where, findings)
-        if item is None:
-            continue
-        if not item.keys() <= there.keys():
-            there.update(dict.fromkeys(item))
-        key = inside(str(item[id_column]))
-        if chosen is None:
-            whole[key] = item
-        else:
-            rows[key] = tuple(_text(item.get(name)) for name in chosen)
+    for file in files:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                item = _item(line, id_column)
+                if item is None:
+                    continue
+                if isinstance(item, Finding):
+                    findings.append(replace(item, where=f"{file.name}:{number}"))
+                    continue
+                if not item.keys() <= there.keys():
+                    there.update(dict.fromkeys(item))
+                key = inside(str(item[id_column]))
+                if chosen is None:
+                    whole[key] = item
+                else:
+                    rows[key] = tuple([_text(item.get(name)) for name in chosen])
     if chosen is None:
         chosen = tuple(name for name in there if name != ITEM_KEY)
         rows = {key: tuple(_text(it.get(name)) for name in chosen) for key, it in whole.items()}
@@ -105,30 +110,20 @@ def _items(fields: tuple[str, ...], rows: Mapping[str, tuple[str | None, ...]]) 
     return Items(fields, ids, texts, versions)
 
 
-def _lines(files: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
-    for file in files:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield f"{file.name}:{number}", line
-
-
-def _item(
-    line: bytes, id_column: str, where: str, findings: list[Finding]
-) -> dict[str, Any] | None:
+def _item(line: bytes, id_column: str) -> dict[str, Any] | Finding | None:
+    """Return the item, or what is wrong with the line; None for a blank one."""
     try:
         item = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        findings.append(Finding(where, f"is not JSON: {shortened(error)}", "one object a line"))
-        return None
+        if not line.strip():
+            return None
+        return Finding("", f"is not JSON: {shortened(error)}", "one object a line")
     if not isinstance(item, dict):
-        findings.append(Finding(where, "is not an object", "one object a line"))
-        return None
+        return Finding("", "is not an object", "one object a line")
     if type(item.get(id_column)) not in (str, int):
         known = ", ".join(list(item)[:_MOST_LISTED]) or "nothing"
         repair = f"name the id's column in itemIdColumn; the item has: {known}"
-        findings.append(Finding(where, f"has no id in {id_column!r}", repair))
-        return None
+        return Finding("", f"has no id in {id_column!r}", repair)
     return item
 
 
