@@ -132,7 +132,7 @@ class Klaviyo(Connector[KlaviyoConfig], ThroughADoor):
         answer = accepted(
             await self._door.send("POST", _JOBS, self.payload(lines)), self._door.place
         )
-        job = str(answer.json()["data"]["id"])
+        job = str(self._part(answer, "id"))
         failed = await self._followed(job)
         reasons = await self._errors(job) if failed else {}
         users = {_user(line): index for index, line in enumerate(lines)} if reasons else {}
@@ -148,10 +148,10 @@ class Klaviyo(Connector[KlaviyoConfig], ThroughADoor):
         """Return how many profiles failed, once the job has ended."""
         waited = 0.0
         while waited <= self.config.give_up_after_s:
-            state = (await self._get(f"{_JOBS}/{job}")).json()["data"]["attributes"]
-            if state["status"] == "complete":
+            state = self._part(await self._get(f"{_JOBS}/{job}"), "attributes")
+            if state.get("status") == "complete":
                 return int(state.get("failed_count") or 0)
-            if state["status"] == "cancelled":
+            if state.get("status") == "cancelled":
                 raise RetryableError(f"{self._door.place} cancelled job {job}")
             await asyncio.sleep(self.config.look_every_s)
             waited += self.config.look_every_s
@@ -166,13 +166,19 @@ class Klaviyo(Connector[KlaviyoConfig], ThroughADoor):
         while path:
             page = (await self._get(path)).json()
             for each in page.get("data", ()):
-                about = each["attributes"]
+                about = each.get("attributes", {})
                 said = about.get("detail") or about.get("title") or about.get("code", "")
                 if user := _external_id(about.get("original_payload")):
                     found[user] = shortened(said)
             link = (page.get("links") or {}).get("next")
             path = link[link.index(_JOBS) :] if link else None
         return found
+
+    def _part(self, answer: Answer, name: str) -> Any:
+        data = answer.json().get("data")
+        if not isinstance(data, dict) or not data.get(name):
+            raise RetryableError(f"{self._door.place} answered {answer.said}, without data.{name}")
+        return data[name]
 
     async def _get(self, path: str) -> Answer:
         """GET, patiently: what was begun is not begun again because of one look that failed."""

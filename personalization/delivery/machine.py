@@ -19,6 +19,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from personalization.connectors.base import (
@@ -100,12 +101,14 @@ class Machine:
             watch = asyncio.create_task(self._watch())
             try:
                 await asyncio.gather(*(self._worker() for _ in range(self._in_flight)))
+                complete = not self._ending.is_set()
             finally:
                 watch.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watch  # raises what `stop` or `progress` raised, if they did
             if self._trouble is None:
                 self._settle_doubts()
             self._progress(self.progress())
-            complete = self._trouble is None and not self._ending.is_set()
         finally:
             await self._connector.close(complete=complete)
         if self._trouble is not None:
@@ -126,13 +129,14 @@ class Machine:
 
     async def _watch(self) -> None:
         told = time.monotonic()
-        while not self._ending.is_set():
-            if self._stop():
-                self._ending.set()
-            if time.monotonic() - told >= _PROGRESS_EVERY_S:
-                told = time.monotonic()
-                self._progress(self.progress())
-            await asyncio.sleep(_LOOK_AT_STOP_S)
+        try:
+            while not self._stop():
+                if time.monotonic() - told >= _PROGRESS_EVERY_S:
+                    told = time.monotonic()
+                    self._progress(self.progress())
+                await asyncio.sleep(_LOOK_AT_STOP_S)
+        finally:
+            self._ending.set()
 
     async def _worker(self) -> None:
         try:

@@ -69,6 +69,31 @@ def test_a_job_that_does_not_end_is_left_to_a_later_run(
         deliver_once(klaviyo(ends, give_up_after_s=0.05), [profile("ana", a=1)])
 
 
+def test_an_answer_that_says_nothing_is_trouble_that_may_pass(
+    ends: FarEnds, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(far.Klaviyo, "_shown", lambda *_: {})
+
+    with pytest.raises(RetryableError, match=r"answered 202, without data\.id"):
+        deliver_once(klaviyo(ends), [profile("ana", a=1)])
+
+
+def test_a_look_that_fails_does_not_begin_the_job_again(
+    ends: FarEnds, monkeypatch: pytest.MonkeyPatch
+):
+    look, failures = far.Klaviyo._look, iter([True, True])
+
+    async def shaky(self: Any, request: Any) -> Any:
+        return self.failed(503) if next(failures, False) else await look(self, request)
+
+    monkeypatch.setattr(far.Klaviyo, "_look", shaky)
+    with FarEnds() as there:
+        answer = deliver_once(klaviyo(there), [profile("ana", a=1)])
+
+        assert answer.accepted == 1
+        assert there["klaviyo"].requests["/klaviyo/api/profile-bulk-import-jobs"] == 1
+
+
 def test_a_cancelled_job_may_be_begun_again(ends: FarEnds, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(far, "_STATES", ("cancelled",))
 

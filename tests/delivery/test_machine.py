@@ -272,6 +272,21 @@ def test_progress_is_told_and_ends_with_everything(outbox: Path):
     assert told[-1].requests == 3
 
 
+def test_a_callback_that_fails_ends_the_run_and_is_heard_of(tmp_path: Path):
+    many = [f"u{number:03d}" for number in range(900)]
+    folder = write_outbox(tmp_path / "outbox", [many])
+
+    def broken() -> bool:
+        raise ValueError("the callback is broken")
+
+    crm = Scripted()
+    with pytest.raises(ValueError, match="the callback is broken"):
+        deliver(crm, folder, run="r1", stop=broken, bucket=TokenBucket(100))
+
+    assert crm.closed == [False]
+    assert len(crm.users) < 900
+
+
 def test_nothing_of_a_user_is_in_the_log(outbox: Path, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.DEBUG):
         deliver(Scripted(refusing("b"), in_flight=1), outbox, run="r1", patience=QUICK)
