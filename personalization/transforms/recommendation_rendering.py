@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # destinations bring their clients along, and text needs none
 # Part of every fingerprint: with another one, everything is sent again.
 _FORMAT: Final = 1
 _NULL: Final = "null"
+_LISTED: Final = "listed"
 
 
 class Renderer(Protocol):
@@ -99,15 +100,16 @@ class AttributeRenderer:
             return whole
         row, length = "row", "length"
         counted = users.with_row_index(row).with_columns(
-            pl.col(IDS).str.count_matches(SEPARATOR, literal=True).alias(length)
+            pl.col(IDS).str.split(SEPARATOR).alias(_LISTED)
         )
+        counted = counted.with_columns(pl.col(_LISTED).list.len().alias(length))
         groups = (
             [counted]
             if counted[length].n_unique() == 1
             else counted.partition_by(length, maintain_order=True)
         )
         end = self._cleared(retired, lead=",") + self._after
-        written = [self._written(group, int(group[length][0]) + 1, end) for group in groups]
+        written = [self._written(group, int(group[length][0]), end) for group in groups]
         if len(groups) == 1:
             return written[0]
         order = pl.concat([group[row] for group in groups])
@@ -130,38 +132,38 @@ class AttributeRenderer:
         start = pl.lit(f'{self._before}"')
         head = f'"{self._between}{self._constants}'
         if self._rendering.style == "parallel":
-            inner = self._arrays(users[IDS], length, head, end)
+            inner = self._arrays(users, length, head, end)
         else:
-            inner = self._array_of_objects(users[IDS], length, head, end)
+            inner = self._array_of_objects(users, length, head, end)
         return pl.select(
             pl.concat_str(start, escaped(users[USER_ID]), *inner).alias(LINE)
         ).to_series()
 
-    def _arrays(self, ids: pl.Series, length: int, head: str, end: str) -> list[pl.Expr]:
+    def _arrays(self, users: pl.DataFrame, length: int, head: str, end: str) -> list[pl.Expr]:
         parts: list[pl.Expr] = []
         text = head
         *fields, own = self._attributes
         if fields:
-            code = self._codes(ids)
-            code = code.fill_null(len(self._items.ids))
+            code = self._codes(users[_LISTED]).fill_null(len(self._items.ids))
             for name, values in zip(fields, self._texts, strict=True):
                 # There are no nulls: the join would leave them out, and arrays misalign.
                 value = values.gather(code).reshape((-1, length))
                 parts += [pl.lit(f"{text}{_json(name)}:["), pl.lit(value.arr.join(","))]
                 text = "],"
-        return [*parts, pl.lit(f'{text}{_json(own)}:["'), pl.lit(ids), pl.lit(f'"]{end}')]
+        return [*parts, pl.lit(f'{text}{_json(own)}:["'), pl.lit(users[IDS]), pl.lit(f'"]{end}')]
 
-    def _array_of_objects(self, ids: pl.Series, length: int, head: str, end: str) -> list[pl.Expr]:
-        flat = ids.str.split(SEPARATOR).explode()
+    def _array_of_objects(
+        self, users: pl.DataFrame, length: int, head: str, end: str
+    ) -> list[pl.Expr]:
+        flat = users[_LISTED].explode()
         bare = pl.concat_str(pl.lit(f'{{"{ITEM_KEY}":"'), pl.lit(flat), pl.lit('"}'))
-        known = pl.lit(self._objects.gather(self._codes(ids)))
+        known = pl.lit(self._objects.gather(self._codes(users[_LISTED])))
         joined = pl.select(pl.coalesce(known, bare)).to_series().reshape((-1, length)).arr.join(",")
         name = _json(self._rendering.list_name)
         return [pl.lit(f"{head}{name}:["), pl.lit(joined), pl.lit(f"]{end}")]
 
-    def _codes(self, ids: pl.Series) -> pl.Series:
+    def _codes(self, listed: pl.Series) -> pl.Series:
         """Return the rows of all items in `Items`, null where it is not there."""
-        listed = ids.str.split(SEPARATOR)
         codes = listed.cast(pl.List(self._index), strict=False).explode().to_physical()
         if codes.null_count() and len(self._items.ids):
             unknown = listed.explode().filter(codes.is_null()).unique().to_list()

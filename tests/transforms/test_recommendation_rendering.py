@@ -243,3 +243,11 @@ def test_any_text_comes_out_as_it_went_in(tmp_path_factory, rows, lists, style):
             for user, ids in lists.items()
         ]
     assert found == expected
+
+
+def test_objects_without_any_metadata_hold_ids_only():
+    rendering = Rendering("who", style="objects", list_name="l")
+
+    assert lines(AttributeRenderer(rendering, no_items()), users(ana=["1", "2"])) == [
+        {"who": "ana", "l": [{"itemId": "1"}, {"itemId": "2"}]}
+    ]

@@ -1,0 +1,72 @@
+"""What a run of a connector job came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from personalization.aws import S3Path
+from personalization.delivery import Receipt
+from personalization.errors import FatalError, PersonalizeFlowsError
+
+
+@dataclass(frozen=True)
+class PartReceipt:
+    """The receipt of one part of a connector's work: the recommendations, or an audience."""
+
+    connector: str
+    part: str
+    receipt: Receipt
+
+    def row(self) -> dict[str, Any]:
+        """Return it as a row of a table."""
+        it = self.receipt
+        return {
+            "connector": self.connector,
+            "part": self.part,
+            "sent": it.sent,
+            "accepted": it.accepted,
+            "rejected": it.rejected,
+            "skipped unchanged": it.skipped_unchanged,
+            "cleared": it.cleared,
+            "seconds": round(it.seconds, 1),
+            "requests": it.requests,
+        }
+
+
+@dataclass
+class SyncReport:
+    """Receipts of the connectors that came to their end, and why others did not.
+
+    outputs  by connector: the folder with what was sent, dead letters and receipts
+    """
+
+    receipts: list[PartReceipt] = field(default_factory=list)
+    outputs: dict[str, S3Path] = field(default_factory=dict)
+    failures: dict[str, PersonalizeFlowsError] = field(default_factory=dict)
+
+    @contextmanager
+    def outcome(self, connector: str) -> Iterator[None]:
+        """Note one of our errors as the connector's failure, and go on after it."""
+        try:
+            yield
+        except PersonalizeFlowsError as error:
+            self.failures[connector] = error
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the receipts as a table."""
+        return [it.row() for it in self.receipts]
+
+    def total(self, what: str) -> int:
+        """Return a number of all receipts together, such as "accepted"."""
+        return sum(getattr(it.receipt, what) for it in self.receipts)
+
+    def close(self, job: str) -> None:
+        """Raise FatalError that names all failures, if there are any."""
+        if self.failures:
+            said = "; ".join(f"{name}: {error}" for name, error in self.failures.items())
+            raise FatalError(
+                f"{len(self.failures)} connector(s) of {job} failed: {said}"
+            ) from next(iter(self.failures.values()))
