@@ -18,7 +18,14 @@ from personalization.config import check as check_parameter_file
 from personalization.datasets import avro_schemas, check, generate, locate, wanted_of
 from personalization.errors import ConfigError, Finding
 
-FLOWS: Final = ("train", "batch-segment", "batch-inference", "postprocess", "import-audience")
+FLOWS: Final = (
+    "train",
+    "batch-segment",
+    "batch-inference",
+    "postprocess",
+    "import-audience",
+    "connector-sync",
+)
 
 app = typer.Typer(
     help="Amazon Personalize end to end, as Prefect flows.",
@@ -141,6 +148,27 @@ def run(
         console.print(function(checked))
 
 
+@app.command()
+def replay(
+    path: Annotated[str, typer.Argument(metavar="FILE|s3://…", help="A run's dead-letters.jsonl.")],
+    to: Annotated[str, typer.Option(help="Name of the saved Destination block.")],
+    credentials: Annotated[
+        str | None, typer.Option(help="Name of an AwsCredentials block.")
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send all of it, also if that was done before.")
+    ] = False,
+) -> None:
+    """Send users whom a destination has rejected again; exit status 1 if it rejects any again."""
+    with exit_status():
+        from deployments import replaying  # Prefect takes seconds to import
+
+        receipt = replaying.replay(path, to, credentials, again=again)
+    replaying.show_receipt(receipt)
+    if receipt.rejected:
+        raise typer.Exit(1)
+
+
 def _setting(text: str) -> tuple[str, Any]:
     """Return the key and the value of KEY=VALUE; a value that is JSON is taken as such."""
     key, separator, value = text.partition("=")
@@ -150,3 +178,7 @@ def _setting(text: str) -> tuple[str, Any]:
         return key, orjson.loads(value)
     except orjson.JSONDecodeError:
         return key, value
+
+
+if __name__ == "__main__":
+    app()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from personalization.aws import S3Path
+from personalization.delivery.patience import Patience
 from personalization.errors import ConfigError
 from personalization.transforms.audience_options import AudienceOptions
 
@@ -133,3 +134,35 @@ class ImportParameters(FlowParameters):
         "without its time stamp.",
     )
     waiting: Waiting = Field(Waiting(), description="How patiently to wait for the import.")
+
+
+class SyncParameters(FlowParameters):
+    """What the `connector-sync` flow tells destinations: the news of one connector job."""
+
+    job: S3Uri = Field(description="S3 URI of the job's folder: etl_jobs/<job type>/<job name>/.")
+    connectors: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Which of the job's connectors; all if left out."
+    )
+    destinations: dict[str, str] = Field(
+        {},
+        description="Names of saved Destination blocks, by connector. Left out, a connector's "
+        "block has its own name, or the job's settings say everything.",
+    )
+    dry_run: bool = Field(False, description="Show counts and the first requests; send nothing.")
+    full_refresh: bool = Field(False, description="Send everybody, whatever the destinations hold.")
+    clear_anyway: bool = Field(
+        False, description="Clear as many users as it may be: maxClearedFraction does not count."
+    )
+    shards: int = Field(1, ge=1, le=1024, description="Tasks that prepare, each some of the users.")
+    dask: str | None = Field(
+        None,
+        pattern=r"^(local|(tcp|tls|ws|wss)://\S+)$",
+        description="Where shards are prepared: `local` starts a Dask cluster on this machine, "
+        "`tcp://host:8786` uses that scheduler's, whose workers share PERSONALIZE_WORK_DIR. "
+        "Left out: on threads.",
+    )
+    patience: Patience = Field(Patience(), description="How often a request is tried again.")
+    waiting: Waiting = Field(
+        Waiting(first_look_s=1, slowest_look_s=10),
+        description="How patiently to wait for another run of the job, or to the destination.",
+    )

@@ -23,3 +23,11 @@ def train_run_name() -> str:
     # A deployment's run is named before its parameters have become a model.
     file = parameters["file"] if isinstance(parameters, dict) else parameters.file
     return f"train-{'/'.join(file.split('/')[-2:-1])}-{now():%Y%m%d-%H%M%S}"
+
+
+def sync_run_name() -> str:
+    """Return `connector-sync-<name of the job>-<UTC time>`."""
+    parameters = flow_run.parameters["parameters"]
+    job = parameters["job"] if isinstance(parameters, dict) else parameters.job
+    name = job.removesuffix("config.json").rstrip("/").rpartition("/")[2]
+    return f"connector-sync-{name}-{now():%Y%m%d-%H%M%S}"

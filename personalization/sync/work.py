@@ -13,12 +13,13 @@ import datetime as dt
 import hashlib
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
+import polars as pl
 
 from personalization.aws import S3Path
 from personalization.connectors.naming import segment_name
@@ -148,23 +149,25 @@ def asked_of(config: bytes, inputs: Inputs, *wishes: object) -> str:
 def keep(s3: Any, desk: Desk, part: str, *, complete: bool) -> None:
     """Store in S3 what the destination holds now: what it acknowledged of the part's outbox.
 
-    complete  every line was answered; otherwise nothing is stored if nothing was begun
+    complete  every line was answered; otherwise nothing is stored if nothing was acknowledged
     Safe to repeat, and to be killed.
     """
     outbox = WrittenOutbox.read(desk.outbox(part))
     said = acknowledged(outbox.folder)
-    if not complete and not any((it | it.is_null()).any() for it in said.values()):
-        return
-    folder = fetch_state(s3, desk.stored_of(part), desk.states / part)
-    if outbox.files or read_state(folder).fingerprint != outbox.fingerprint:
-        promote(folder, [(outbox, said)])
-        store_state(s3, folder, desk.stored_of(part))
+    if complete or any(taken.any() for taken in said.values()):
+        _store(s3, desk, part, outbox, said)
 
 
 def settle(s3: Any, desk: Desk, work: Work) -> None:
-    """Store what was acknowledged of work that will not be finished, and clear the desk."""
+    """Store what was acknowledged of work that will not be finished, and clear the desk.
+
+    Who was sent something that nobody answered for counts as holding it, but not surely.
+    """
     for part in work.parts:
-        keep(s3, desk, part, complete=False)
+        outbox = WrittenOutbox.read(desk.outbox(part))
+        said = acknowledged(outbox.folder)
+        if any(taken.any() or taken.null_count() for taken in said.values()):
+            _store(s3, desk, part, outbox, said)
     desk.clear()
 
 
@@ -192,6 +195,15 @@ def _sent(outbox: Path) -> Iterator[Path]:
     numbered = sorted(outbox.glob("[0-9]*"))
     yield from (it for it in numbered if it.suffix in (".jsonl", ".parquet"))
     yield from sorted(outbox.glob("dead-letters.jsonl"))
+
+
+def _store(
+    s3: Any, desk: Desk, part: str, outbox: WrittenOutbox, said: Mapping[str, pl.Series]
+) -> None:
+    folder = fetch_state(s3, desk.stored_of(part), desk.states / part)
+    if outbox.files or read_state(folder).fingerprint != outbox.fingerprint:
+        promote(folder, [(outbox, said)])
+        store_state(s3, folder, desk.stored_of(part))
 
 
 def _stored_parts(s3: Any, desk: Desk) -> tuple[str, ...]:

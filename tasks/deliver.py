@@ -1,0 +1,117 @@
+"""Connector jobs, from the outbox on: shown, delivered, remembered, accounted for."""
+
+from __future__ import annotations
+
+import orjson
+from prefect import get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+
+from blocks.aws import clients
+from personalization.aws import S3Path
+from personalization.delivery import Outbox, Receipt, deliver, preview
+from personalization.parameters import SyncParameters
+from personalization.sync.report import PartReceipt, SyncReport
+from personalization.sync.work import Work, keep, write_output
+from personalization.transforms.outbox import WrittenOutbox
+from tasks.artifacts import artifact_key, show_table
+from tasks.progress import shown_progress
+from tasks.retrying import NETWORK
+from tasks.sync import ReadJob, Target, connector_for, full_connector_for
+
+_SHOWN_BYTES = 4_000
+
+
+@task(task_run_name="preview-{target.name}", **NETWORK)
+def show_preview(read: ReadJob, target: Target, work: Work, parameters: SyncParameters) -> None:
+    """Leave an artifact a part: what would be sent, and the beginning of the first request."""
+    connector = connector_for(read, target.name, parameters)
+    for part in work.parts:
+        it = preview(connector, Outbox(target.desk.outbox(part)))
+        counts = WrittenOutbox.read(target.desk.outbox(part)).counts
+        rows = {
+            "users in the outbox": it.users,
+            "of them cleared": it.removals,
+            "unchanged, skipped": counts["unchanged"],
+            "requests": it.requests,
+            "bytes": it.size,
+            "too long for any request": it.too_long,
+        }
+        table = "\n".join(f"| {name} | {value:,} |" for name, value in rows.items())
+        body = b"\n".join(it.payloads)[:_SHOWN_BYTES].decode(errors="replace")
+        create_markdown_artifact(
+            f"| {target.name}: {part} | |\n|---|---|\n{table}\n\n```json\n{body}\n```\n",
+            key=artifact_key("dry-run", read.path.name, target.name, part),
+            description=f"What {read.path.folder} would send to {target.desk.destination}.",
+        )
+        get_run_logger().info("%s: %d user(s) would be sent", part, it.users)
+
+
+def deliver_work(
+    read: ReadJob, target: Target, work: Work, parameters: SyncParameters, report: SyncReport
+) -> None:
+    """Deliver each part, remember what was acknowledged, and write the run's output.
+
+    Parts follow one another: a user may be in several.
+    """
+    receipts = []
+    for part in work.parts:
+        try:
+            receipts.append(deliver_part(read, target, work, part, parameters))
+        except BaseException:
+            remember(target, part, parameters.credentials, complete=False)
+            raise
+        remember(target, part, parameters.credentials, complete=True)
+    report.receipts += receipts
+    report.outputs[target.name] = finish(target, work, receipts, parameters.credentials)
+
+
+@task(task_run_name="deliver-{target.name}-{part}", **NETWORK)
+def deliver_part(
+    read: ReadJob, target: Target, work: Work, part: str, parameters: SyncParameters
+) -> PartReceipt:
+    """Send an outbox; return when every line was answered.
+
+    Safe to repeat: what was answered is not sent again.  A progress artifact tells how far it is.
+    """
+    connector = full_connector_for(read, target.name, parameters)
+    outbox = WrittenOutbox.read(target.desk.outbox(part))
+    unchanged = outbox.counts["unchanged"]
+    if not outbox.files:
+        get_run_logger().info("%s: nothing has changed, so nothing is sent", part)
+        return PartReceipt(target.name, part, Receipt(0, 0, 0, unchanged, 0, 0.0, 0, None))
+    what = f"Users of {part} that {target.desk.destination} has answered for, in %."
+    with shown_progress(what, "delivery", read.path.name, target.name, part) as progress:
+        receipt = deliver(
+            connector,
+            outbox.folder,
+            run=work.run_of(part),
+            patience=parameters.patience,
+            skipped_unchanged=unchanged,
+            progress=progress,
+        )
+    return PartReceipt(target.name, part, receipt)
+
+
+@task(task_run_name="remember-{target.name}-{part}", **NETWORK)
+def remember(target: Target, part: str, credentials: str | None, *, complete: bool) -> None:
+    """Store what the destination holds now, as far as it said so."""
+    keep(clients(credentials)("s3"), target.desk, part, complete=complete)
+
+
+@task(task_run_name="finish-{target.name}", **NETWORK)
+def finish(
+    target: Target, work: Work, receipts: list[PartReceipt], credentials: str | None
+) -> S3Path:
+    """Write the run's output to S3, and clear the desk; return the output's folder."""
+    rows = [{"run": work.run_of(it.part), **it.row()} for it in receipts]
+    text = orjson.dumps(rows, option=orjson.OPT_INDENT_2)
+    output = write_output(clients(credentials)("s3"), target.desk, work, text)
+    target.desk.clear()
+    get_run_logger().info("%s is done; its output is in %s", work.run, output)
+    return output
+
+
+@task(task_run_name="receipts-{job}", **NETWORK)
+def show_receipts(job: str, report: SyncReport) -> None:
+    """Leave the receipts as a table."""
+    show_table(("sync-receipts", job), report.rows(), f"What became of {job}.")
