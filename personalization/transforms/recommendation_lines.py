@@ -33,7 +33,7 @@ OwnerKey = Literal["userId", "itemId"]
 
 @dataclass(frozen=True)
 class Piece:
-    """Some whole lines of a file: bytes [start, end), the first of which is line `number`."""
+    """Some whole lines of a file: the bytes from start to before end."""
 
     file: Path
     start: int

@@ -115,11 +115,11 @@ def write_outbox(
     """
     options = options or DeltaOptions()
     held = read_state(state, shard=options.shard, shards=options.shards)
-    parts = list(source.parts)
     retired = tuple(name for name in held.attributes if name not in renderer.attributes)
     counts = dict.fromkeys(_COUNTS, 0) | source.counts | {"held": len(held.keys)}
     work = _Work(source, renderer, items, held, retired, options)
-    parts, looks = list(source.parts), []
+    parts = list(source.parts)
+    looks: list[_Look] = []
     with OutboxWriter(target) as outbox, FaultKeeper(faults) as keeper:
         for look, rows in _in_order(work, parts):
             keeper.add(look.faults)
