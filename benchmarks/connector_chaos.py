@@ -39,18 +39,19 @@ PER_FILE = 100_000
 # One user in so many left (is cleared), or has a name longer than Braze takes (is rejected).
 LEFT, AT_FAULT = 10, 1_999
 FAULTS = Faults(
-    delay=0.005,
+    delay=0.002,
     throttle=0.02,
-    error=0.05,
+    error=0.053,
     unavailable=0.04,
     reset=0.035,
     lost=0.03,
     half=0.02,
-    delay_s=3.0,
+    delay_s=6.0,
     throttle_s=0.2,
     seed=11,
 )
-TIMEOUT_S = 2.0
+# Long enough that a stall of a busy machine is not taken for a lost answer.
+TIMEOUT_S = 5.0
 PATIENCE = Patience(attempts=60, first_s=0.02, slowest_s=0.5, give_up_after_s=120)
 PREFIX = "recs_"
 

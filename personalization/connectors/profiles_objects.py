@@ -17,7 +17,7 @@ from personalization.aws import aws_errors, error_code
 from personalization.connectors.base import BatchRefused, Delivered, Rejected, RequestLimits
 from personalization.errors import shortened
 
-# The model states no rate; these stay below what throttles in small accounts, and 429 slows down.
+# The model states no rate, so pace and concurrency are ours: cautious; throttling slows down.
 LIMITS = RequestLimits(
     max_rows=10, max_bytes=2_600_000, per_second=10, in_flight=4, max_line_bytes=256_000
 )
