@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     credentials: str | None = Field(None, description="Name of a saved AwsCredentials block.")
     work_dir: Path = Field(
         Path(tempfile.gettempdir()) / "personalize-flows",
-        description="Where endpoint indexes are kept between runs.",
+        description="Where endpoint indexes and unfinished deliveries are kept between runs.",
     )
 
 

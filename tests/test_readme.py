@@ -8,12 +8,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pydantic import SecretStr
 from typer.main import get_command
 
 from deployments.cli import FLOWS, app
 from personalization.aws import S3Path
 from personalization.connectors import Audience, build, connector_class, kinds
 from personalization.errors import FatalError
+from personalization.sync.job import ConnectorSettings, Job, check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,11 +42,29 @@ def test_the_table_of_destinations_is_complete_and_names_real_settings():
     rows = {row[0].strip("`"): row for row in table("Destinations")}
 
     assert set(rows) == set(kinds())
-    for kind, (_, _, addresses, settings) in rows.items():
+    for kind, (_, attributes, _, addresses, settings) in rows.items():
         connector = connector_class(kind)
         named = set(re.findall(r"`(\w+)`", settings))
-        assert named == set(connector.config_class.model_fields) - {"kind"}
-        assert addresses == f"{connector.addresses} ids"
+        secret = set(re.findall(r"`(\w+)` \(secret\)", settings))
+        fields = connector.config_class.model_fields
+        assert named == set(fields) - {"kind"}
+        assert secret == {name for name, it in fields.items() if it.annotation is SecretStr}
+        takes_files = "audience" in connector.takes
+        assert addresses == (f"{connector.addresses} ids" if takes_files else "–")
+        assert (attributes != "–") == ("attributes" in connector.takes)
+
+
+def test_the_table_of_a_jobs_keys_is_complete():
+    named = {it for row in table("Connector jobs") for it in re.findall(r"`(\w+)`", row[0])}
+
+    models = (Job, ConnectorSettings)
+    assert named == {it.alias for model in models for it in model.model_fields.values()}
+
+
+def test_the_job_that_the_readme_shows_is_a_job():
+    [shown] = [body for language, body in BLOCKS if language == "json"]
+
+    assert check(shown, "README.md", job_type="user_personalization", kinds=kinds()).findings == ()
 
 
 def test_every_make_target_exists():
