@@ -111,11 +111,25 @@ def data_generate(
 def local(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any free port.")] = 4566,
+    far_ends: Annotated[int, typer.Option(help="Port of the destinations; 0 takes any.")] = 4577,
 ) -> None:
-    """Serve the local AWS until Ctrl-C: set AWS_ENDPOINT_URL to what it prints."""
-    from personalization.local.__main__ import main  # moto takes a second to import
+    """Serve the local AWS until Ctrl-C: set AWS_ENDPOINT_URL to what it prints.
 
-    raise typer.Exit(main(["--host", host, "--port", str(port)]))
+    Beside it stand local destinations, such as Braze, which show what they hold.
+    """
+    from personalization.local.__main__ import main  # moto takes a second to import
+    from personalization.local.far_ends.server import FarEnds
+
+    with exit_status():
+        try:
+            ends = FarEnds(host, far_ends)
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host}:{far_ends}: {error.strerror}; choose another --far-ends"
+            ) from error
+    with ends:
+        console.print(f"destinations answer on {ends.url}: {', '.join(ends.ends)}")
+        raise typer.Exit(main(["--host", host, "--port", str(port)]))
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

@@ -1,8 +1,9 @@
-"""The main job, with no AWS account: from CSVs in a bucket to a segment in a destination.
+"""With no AWS account: from CSVs in a bucket to a segment, and to recommendations in profiles.
 
 Run it with `make demo`.  A film service, Bingewatch, wants to write to the people who will like
 action films.  Its data is generated, so the right answer is known, and what the model found is
-held against it.  Everything is real but the far end of boto3, which is the local AWS.
+held against it.  Then every user's recommendations go to Braze.  Everything is real but the far
+ends: the local AWS behind boto3, and a Braze on this machine that keeps the documented limits.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contextlib import ExitStack
 from rich.console import Console
 from rich.live import Live
 
-from deployments.processes import LOCAL_CREDENTIALS, ROOT, local_aws, prefect_server
+from deployments.processes import LOCAL_CREDENTIALS, ROOT, far_ends, local_aws, prefect_server
 from deployments.stages import Stages
 
 FOLDER = ROOT / ".demo"
@@ -35,16 +36,19 @@ def main() -> int:
         live = services.enter_context(Live(stages, console=console, refresh_per_second=8))
         aws = services.enter_context(local_aws(FOLDER))
         prefect = services.enter_context(prefect_server(FOLDER))
-        with stages.stage("start the local AWS and a Prefect server") as said:
+        ends = services.enter_context(far_ends(FOLDER))
+        with stages.stage("start the local AWS, a Braze and a Prefect server") as said:
             os.environ |= _surroundings(aws.address(), prefect.address())
             said.append(f"{aws.address()} {prefect.address()}")
         # Prefect reads its settings when it is imported, so the story is told by a second module.
-        from deployments.demo_story import tell
+        from deployments import demo_story, demo_sync
 
-        results = tell(stages, SAMPLE, BUCKET, FOLDER)
+        results = demo_story.tell(stages, SAMPLE, BUCKET, FOLDER)
+        synced = demo_sync.tell(stages, SAMPLE, BUCKET, ends.address(), FOLDER)
         live.stop()
         console.print()
         results.show(console)
+        synced.show(console)
         total = time.monotonic() - began
         console.print(f"all of it in {FOLDER.name}/, made in [bold]{total:.0f} s[/]")
         if "--keep" in sys.argv:

@@ -70,6 +70,20 @@ def local_aws(folder: Path, *, seconds_per_state: float = 0.2) -> Iterator[Servi
 
 
 @contextmanager
+def far_ends(folder: Path) -> Iterator[Service]:
+    """Start local destinations on a free port; their log goes to `folder`."""
+    ready = folder / "far-ends.url"
+    ready.unlink(missing_ok=True)
+    command = ["-m", "personalization.local.far_ends", "--port", "0", "--ready-file", str(ready)]
+
+    def find() -> str | None:
+        return ready.read_text().strip() if ready.exists() else None
+
+    with _python(command, folder / "far-ends.log", {}) as child:
+        yield Service("the local destinations", child, folder / "far-ends.log", find)
+
+
+@contextmanager
 def prefect_server(folder: Path) -> Iterator[Service]:
     """Start a Prefect server of its own on a free port; its database and log go to `folder`."""
     port = free_port()

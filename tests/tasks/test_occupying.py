@@ -1,0 +1,96 @@
+"""One at a time, on this machine and by the server."""
+
+from __future__ import annotations
+
+import threading
+from uuid import uuid4
+
+import pytest
+
+from personalization.errors import ConfigError, RetryableError
+from personalization.parameters import Waiting
+
+AT_ONCE = Waiting(first_look_s=0.05, slowest_look_s=0.05, give_up_after_s=0.2)
+PATIENT = Waiting(first_look_s=0.05, slowest_look_s=0.05, give_up_after_s=30)
+
+
+def test_a_second_run_waits_until_the_first_is_done(tmp_path):
+    from tasks.occupying import alone
+
+    order = []
+
+    def second() -> None:
+        with alone("job", tmp_path, PATIENT):
+            order.append("second")
+
+    with alone("job", tmp_path, PATIENT):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        waiting.join(0.3)
+        order.append("first")
+    waiting.join()
+
+    assert order == ["first", "second"]
+
+
+def test_who_waits_too_long_is_told_for_what(tmp_path):
+    from tasks.occupying import alone
+
+    with (
+        alone("job", tmp_path, PATIENT),
+        pytest.raises(RetryableError, match="another run still has job; wait for it"),
+        alone("job", tmp_path, AT_ONCE),
+    ):
+        pass
+
+
+@pytest.mark.server
+def test_a_destination_is_kept_for_one_on_all_machines(prefect_server, tmp_path):
+    from tasks.occupying import one_delivery_to
+
+    name = f"braze {uuid4().hex[:6]}"
+    with (
+        one_delivery_to(name, tmp_path / "here", PATIENT),
+        pytest.raises(RetryableError, match="another run still has destination-braze-"),
+        one_delivery_to(name, tmp_path / "there", AT_ONCE),
+    ):
+        pass
+    with one_delivery_to(name, tmp_path / "there", AT_ONCE):
+        assert [it.read_text() for it in (tmp_path / "here").iterdir()] == [""]
+
+
+@pytest.mark.server
+def test_what_a_killed_process_of_this_machine_held_is_free_at_once(prefect_server, tmp_path):
+    from prefect.client.orchestration import get_client
+
+    from tasks.occupying import one_delivery_to
+
+    name = f"braze {uuid4().hex[:6]}"
+    with one_delivery_to(name, tmp_path, PATIENT):
+        pass
+    limit = f"destination-{name.replace(' ', '-')}"
+    with get_client(sync_client=True) as client:
+        taken = client.increment_concurrency_slots_with_lease([limit], 1, "concurrency", 600)
+    [lock] = tmp_path.iterdir()
+    lock.write_text(taken.json()["lease_id"])
+
+    with one_delivery_to(name, tmp_path, AT_ONCE):
+        assert lock.read_text() != taken.json()["lease_id"]
+
+
+def test_a_cluster_without_prefect_dask_is_explained(monkeypatch):
+    import tasks.runners
+
+    def absent(name: str) -> None:
+        raise ImportError(name)
+
+    monkeypatch.setattr(tasks.runners, "import_module", absent)
+
+    with pytest.raises(ConfigError, match=r"needs prefect-dask; install it: pip install 'person"):
+        tasks.runners.shard_runner("local", 2)
+
+
+def test_a_scheduler_is_reached_by_its_address():
+    import tasks.runners
+
+    assert tasks.runners.shard_runner("tcp://10.0.0.1:8786", 2).address == "tcp://10.0.0.1:8786"
