@@ -38,6 +38,7 @@ def connector_sync(parameters: SyncParameters) -> SyncReport:
                         read, target, inputs, parameters, runner
                     )
                     deliver_work(read, target, work, parameters, report)
-    show_receipts(read.path.name, report)
+    if not parameters.dry_run:
+        show_receipts(read.path.name, report)
     report.close(str(read.path.folder))
     return report

@@ -23,7 +23,10 @@ _SHOWN_BYTES = 4_000
 
 @task(task_run_name="preview-{target.name}", **NETWORK)
 def show_preview(read: ReadJob, target: Target, work: Work, parameters: SyncParameters) -> None:
-    """Leave an artifact a part: what would be sent, and the beginning of the first request."""
+    """Leave an artifact a part: what would be sent, and the beginning of the first request.
+
+    The outboxes are gone after it.
+    """
     connector = connector_for(read, target.name, parameters)
     for part in work.parts:
         it = preview(connector, Outbox(target.desk.outbox(part)))
@@ -44,6 +47,7 @@ def show_preview(read: ReadJob, target: Target, work: Work, parameters: SyncPara
             description=f"What {read.path.folder} would send to {target.desk.destination}.",
         )
         get_run_logger().info("%s: %d user(s) would be sent", part, it.users)
+    target.desk.clear()
 
 
 def deliver_work(

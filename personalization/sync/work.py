@@ -106,7 +106,7 @@ class Desk:
     def begin(self, s3: Any) -> None:
         """Clear the desk, and bring what the destination holds: the states of all parts."""
         self.clear()
-        self.home.mkdir(parents=True)
+        self.home.mkdir(parents=True, mode=0o700)  # customers' data will be in it
         for part in _stored_parts(s3, self):
             fetch_state(s3, self.stored_of(part), self.states / part)
 

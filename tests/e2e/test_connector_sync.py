@@ -167,6 +167,7 @@ def test_the_golden_job_ends_in_profiles_and_a_second_run_sends_nothing(shop, ca
     assert (first.total("accepted"), requests) == (3, 1)
     assert (second.total("sent"), second.total("skipped_unchanged")) == (0, 3)
     assert shop.requests == requests
+    assert float(artifact("delivery-job-braze-recommendations")) == 100
     [receipt] = json.loads(artifact("sync-receipts-job"))
     assert (receipt["connector"], receipt["skipped unchanged"]) == ("braze", 3)
     assert KEY not in caplog.text
@@ -260,7 +261,7 @@ def test_trouble_that_passes_is_waited_for_under_the_same_run(shop, monkeypatch)
     assert sum(shop.braze.repeated.values()) == 0
 
 
-def test_a_dry_run_shows_and_sends_nothing(shop):
+def test_a_dry_run_shows_and_sends_nothing(shop, tmp_path):
     job = shop.golden()
 
     report = sync(job, dry_run=True)
@@ -270,6 +271,7 @@ def test_a_dry_run_shows_and_sends_nothing(shop):
     assert shop.keys("etl_jobs/related_items/job/output/") == []
     shown = artifact("dry-run-job-braze-recommendations")
     assert "| users in the outbox | 3 |" in shown
+    assert list((tmp_path / "work" / "dry-run").rglob("*.jsonl")) == []
     assert '{"attributes":[{"external_id":"123","recs_id":["106","107",null]' in shown
     assert sync(job).total("accepted") == 3
 
