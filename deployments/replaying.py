@@ -28,10 +28,10 @@ def replay(place: str, destination: str, credentials: str | None, *, again: bool
 
     The job's state is left as it is, so its next run sends these users once more.
     """
-    connector = connector_of(destination, credentials)
     home = settings().work_dir / "replays"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)  # customers' data will be in it
     letters = _on_disk(place, home)
+    connector = connector_of(destination, credentials)
     digest = hashlib.sha256(letters.read_bytes() + destination.encode()).hexdigest()[:12]
     with one_delivery_to(destination, settings().work_dir / "locks", _WAITING):
         earlier = sorted(home.glob(f"{digest}-[0-9]*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,19 @@ def test_the_samples_job_input_is_one_query():
     assert [json.loads(line) for line in text.splitlines()] == [
         {"itemAttributes": 'ITEMS.genres = "Action"'}
     ]
+
+
+def test_dead_letters_that_are_not_there_are_named():
+    status, said = typed("replay", "nowhere.jsonl", "--to", "braze")
+
+    assert (status, said.strip()) == (1, "error: nowhere.jsonl is not a file")
+
+
+def test_a_port_that_is_taken_is_named_with_the_way_out():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, said = typed("local", "--far-ends", port)
+
+    assert status == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in said
+    assert "choose another --far-ends" in said

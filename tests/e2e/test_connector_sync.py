@@ -295,6 +295,25 @@ def test_everything_wrong_in_a_job_is_said_at_once(shop):
     assert finding.problem == "there is no Destination block named 'braze-eu'"
 
 
+def test_a_destination_of_files_only_cannot_take_a_job(shop, monkeypatch):
+    from personalization.connectors import Connector, ConnectorConfig, registry
+
+    class Shelf(Connector[ConnectorConfig]):
+        kind = "shelf"
+        config_class = type("ShelfConfig", (ConnectorConfig,), {"__annotations__": {"kind": str}})
+        takes = frozenset({"audience"})
+
+        def check(self) -> None: ...
+
+    monkeypatch.setitem(registry._registered, "shelf", Shelf)
+
+    with pytest.raises(ConfigError) as caught:
+        sync(shop.golden(connectors={"shelf": {}}))
+
+    [finding] = caught.value.findings
+    assert finding.problem == "a destination of kind 'shelf' takes no attributes of users"
+
+
 def test_audiences_become_attributes_of_their_members(shop):
     def segments(action: list[str], drama: list[str], stamp: str) -> None:
         lines = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from personalization.errors import ConfigError, RetryableError
@@ -76,6 +77,18 @@ def test_what_a_killed_process_of_this_machine_held_is_free_at_once(prefect_serv
 
     with one_delivery_to(name, tmp_path, AT_ONCE):
         assert lock.read_text() != taken.json()["lease_id"]
+
+
+def test_a_server_that_fails_may_be_asked_again():
+    from tasks.occupying import _leased
+
+    class Broken:
+        def increment_concurrency_slots_with_lease(self, **_: object) -> httpx.Response:
+            answer = httpx.Response(500, request=httpx.Request("POST", "http://prefect.test"))
+            return answer.raise_for_status()
+
+    with pytest.raises(RetryableError, match="Prefect gives no destination-braze: Server error"):
+        _leased(Broken(), "destination-braze", [])
 
 
 def test_a_cluster_without_prefect_dask_is_explained(monkeypatch):
