@@ -65,6 +65,7 @@ class Synced:
                     for it in values
                 ),
             )
+        console.print()
         console.print(table)
         console.print(
             f"sync      {self.first.total('accepted')} users told in "
