@@ -13,8 +13,11 @@ from prefect_aws import AwsCredentials
 from blocks.settings import settings
 from personalization.aws import Clients, aws_errors
 
-# Describe and List calls are cheap but throttled: botocore slows itself down.
 _CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, max_pool_connections=32)
+# These begin paid work.  Where an answer was lost, nobody knows whether the work was begun, and
+# botocore would ask for it again: here the task does, after it has looked.
+_ASKED_ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=32)
+_PAID = frozenset({"customer-profiles", "personalize", "pinpoint"})
 
 
 def clients(block: str | None = None) -> Clients:
@@ -29,12 +32,13 @@ def clients(block: str | None = None) -> Clients:
 
 @lru_cache(maxsize=64)
 def _client(_surroundings: tuple[tuple[str, str], ...], block: str | None, service: str) -> Any:
+    config = _ASKED_ONCE if service in _PAID else _CONFIG
     with aws_errors(f"making a client for {service}"):
         if block is None:
-            return boto3.Session().client(service, config=_CONFIG)
+            return boto3.Session().client(service, config=config)
         credentials = cast("AwsCredentials", AwsCredentials.load(block))
         return credentials.get_boto3_session().client(
             service,
             endpoint_url=credentials.aws_client_parameters.endpoint_url,
-            config=_CONFIG,
+            config=config,
         )

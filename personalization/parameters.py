@@ -77,7 +77,6 @@ class TrainParameters(FlowParameters):
         "new-data", description="When a solution that has a version gets another one."
     )
     check_data: bool = Field(True, description="Check CSVs before they are imported.")
-    at_once: int = Field(4, ge=1, le=50, description="Calls of Personalize made at the same time.")
     waiting: Waiting = Field(Waiting(), description="How patiently to wait.")
 
 
