@@ -8,6 +8,7 @@ from personalization.connectors.base import (
     ImportProgress,
     ImportTicket,
     Limits,
+    RegistersEndpoints,
     Takes,
     TakesAudiences,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "ImportTicket",
     "Limits",
     "Pinpoint",
+    "RegistersEndpoints",
     "Takes",
     "TakesAudiences",
     "build",
