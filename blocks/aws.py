@@ -12,6 +12,7 @@ from prefect_aws import AwsCredentials
 
 from blocks.settings import settings
 from personalization.aws import Clients, aws_errors
+from personalization.errors import ConfigError
 
 _CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, max_pool_connections=32)
 # These begin paid work.  Where an answer was lost, nobody knows whether the work was begun, and
@@ -36,7 +37,13 @@ def _client(_surroundings: tuple[tuple[str, str], ...], block: str | None, servi
     with aws_errors(f"making a client for {service}"):
         if block is None:
             return boto3.Session().client(service, config=config)
-        credentials = cast("AwsCredentials", AwsCredentials.load(block))
+        try:
+            credentials = cast("AwsCredentials", AwsCredentials.load(block))
+        except ValueError as error:
+            raise ConfigError(
+                f"there is no AwsCredentials block named {block!r}; save one in Prefect's UI under "
+                "Blocks, or leave credentials out to use boto3's own chain"
+            ) from error
         return credentials.get_boto3_session().client(
             service,
             endpoint_url=credentials.aws_client_parameters.endpoint_url,
