@@ -124,11 +124,18 @@ class PostprocessParameters(FlowParameters):
 class ImportParameters(FlowParameters):
     """What the `import-audience` flow imports: one audience file, or endpoints."""
 
-    file: S3Uri = Field(description="S3 URI of the CSV, with the header `Id`.")
+    file: S3Uri = Field(
+        description="S3 URI of the CSV: an audience with the header `Id`, or an endpoint table."
+    )
     destination: str = Field(description="Name of a saved Destination block.")
     audience: str | None = Field(
         None,
         description="Stable name of the audience in the destination. Without it: the file's name "
         "without its time stamp.",
+    )
+    register_endpoints: bool = Field(
+        False,
+        description="Register the endpoints of the table with the destination, which must know "
+        "them before audiences of endpoint ids. For destinations that keep endpoints: pinpoint.",
     )
     waiting: Waiting = Field(Waiting(), description="How patiently to wait for the import.")
