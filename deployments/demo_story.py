@@ -59,10 +59,10 @@ class Results:
             f"{quality.chance_precision:.0%}, best possible {quality.oracle_precision:.0%})",
             "lift": f"{quality.lift:.2f} × the {quality.genre} share of everyone "
             f"(by lot 1.00, best possible {quality.oracle_lift:.2f})",
-            f"people in the segment of domain {DOMAIN}": self.people,
+            "people in the segment": self.people,
         }
         held = [{"what": what, "said": said} for what, said in rows.items()]
-        console.print(table("Held against the planted truth", held, head=False))
+        console.print(table("Held against the planted truth", held, console.width, head=False))
 
         lineage = self.made.audiences[0]
         changes = len(self.again.plan.changes)

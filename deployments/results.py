@@ -8,7 +8,7 @@ from functools import singledispatch
 from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,8 +16,11 @@ from personalization.connectors import ImportProgress
 from personalization.resources import Plan, TrainReport
 from personalization.segments import PostprocessReport
 
-# Of the other columns of a plan, at their narrowest, with all gaps.
-_BESIDE_NAMES: Final = 40
+# Characters between two columns, and what a column of sentences needs at least.
+_GAP: Final = 3
+_SENTENCE: Final = 10
+# What the other columns of a plan need.
+_BESIDE_NAMES: Final = 42
 # What jobs carry behind what they are named for: a time, and of an import a digest.
 _STAMP: Final = re.compile(r"_\d{4}(_\d\d){5}(_[0-9a-f]{10})?$")
 
@@ -32,30 +35,25 @@ def show(result: object, console: Console) -> None:
 def _train(result: TrainReport, console: Console) -> None:
     show_plan(result.plan, console)
     if result.metrics:
-        console.print(table("Held-out metrics", result.metrics), soft_wrap=False)
+        _print(console, "Held-out metrics", result.metrics)
     show_places("batch output", result.outputs, console)
 
 
 @show.register
 def _postprocess(result: PostprocessReport, console: Console) -> None:
-    hidden = {"file"} if any(it.channel for it in result.audiences) else {"file", "channel"}
-    rows = [{k: v for k, v in row.items() if k not in hidden} for row in result.rows()]
-    if rows:
-        console.print(table("Audiences", rows), soft_wrap=False)
+    if result.audiences:
+        _print(console, "Audiences", [{**row, "file": ""} for row in result.rows()])
     if result.imports:
-        receipts = map(_receipt, result.imports, result.imports.values())
-        console.print(table("Imports", receipts), soft_wrap=False)
-    rejected = f"{result.rejected} of {result.lines} lines gave no audience"
+        _print(console, "Imports", map(_receipt, result.imports, result.imports.values()))
     if result.rejected:
+        rejected = f"{result.rejected} of {result.lines} lines gave no audience"
         show_places(f"[bold yellow]rejected[/]: {rejected}", [result.rejects], console)
     show_places("audience files", [it.file for it in result.audiences], console)
 
 
 @show.register
 def _import(result: ImportProgress, console: Console) -> None:
-    row = _receipt("", result)
-    del row["audience"]
-    console.print(table("Import", [row]), soft_wrap=False)
+    _print(console, "Import", [{**_receipt("", result), "such as": ""}])
     show_places("refused", result.failures, console)
 
 
@@ -69,13 +67,9 @@ def show_plan(plan: Plan, console: Console) -> None:
     rows = [row for row in plan.rows() if row["action"] != "keep"]
     kept = len(plan.steps) - len(rows)
     if rows:
-        names = [row["name"] for row in rows]
-        if max(map(len, names)) > console.width - _BESIDE_NAMES:
-            names = [_STAMP.sub("_…", it) for it in names]
-        fits = max(map(len, names)) <= console.width - _BESIDE_NAMES
-        shown = [{**row, "name": name} for row, name in zip(rows, names, strict=True)]
-        whole = ("name", "action") if fits else ("action",)
-        console.print(table("The plan", shown, whole=whole), soft_wrap=False)
+        if max(len(row["name"]) for row in rows) > console.width - _BESIDE_NAMES:
+            rows = [{**row, "name": _STAMP.sub("_…", row["name"])} for row in rows]
+        _print(console, "The plan", rows)
     if not plan.changes:
         console.print("[green]nothing to do[/]")
     if kept:
@@ -90,14 +84,17 @@ def show_places(title: str, places: Iterable[str], console: Console) -> None:
         console.print(f"  {escape(place)}", soft_wrap=True)
 
 
-def table(
-    title: str, rows: Iterable[Mapping[str, Any]], *, whole: Iterable[str] = (), head: bool = True
-) -> Table:
+def table(title: str, rows: Iterable[Mapping[str, Any]], width: int, *, head: bool = True) -> Table:
     """Return rows as a table whose columns are the keys of the first one.
 
-    whole  columns that do not wrap, so that the others do
+    Columns that hold nothing are left out.  Where `width` characters are too few, sentences are
+    wrapped, and names stay whole as long as there is room for them.
     """
-    rows = list(rows)
+    cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
+    columns = [name for name in cells[0] if any(row[name] for row in cells)]
+    names = [it for it in columns if not any(" " in row[it] for row in cells)]
+    room = width - _GAP * (len(columns) + 1) - _SENTENCE * (len(columns) - len(names))
+    fit = sum(max(len(it), *(len(row[it]) for row in cells)) for it in names) <= room
     made = Table(
         title=title,
         title_justify="left",
@@ -107,17 +104,16 @@ def table(
         show_header=head,
         padding=(0, 1),
     )
-    for name in rows[0]:
-        numbers = all(isinstance(row[name], (int, float)) for row in rows)
-        made.add_column(
-            name,
-            overflow="fold",
-            no_wrap=name in whole,
-            justify="right" if numbers else "left",
-        )
-    for row in rows:
-        made.add_row(*(_cell(row[name]) for name in rows[0]))
+    for name in columns:
+        justify: JustifyMethod = "right" if _is_number(cells[0][name]) else "left"
+        made.add_column(name, overflow="fold", no_wrap=fit and name in names, justify=justify)
+    for row in cells:
+        made.add_row(*(escape(row[name]) for name in columns))
     return made
+
+
+def _print(console: Console, title: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    console.print(table(title, rows, console.width), soft_wrap=False)
 
 
 def _receipt(audience: str, progress: ImportProgress) -> dict[str, Any]:
@@ -134,4 +130,8 @@ def _receipt(audience: str, progress: ImportProgress) -> dict[str, Any]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    return f"{value:.4f}" if isinstance(value, float) else escape(str(value))
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).removeprefix("-").isdecimal()
