@@ -135,8 +135,8 @@ def _reasons(it: ImportProgress) -> str:
     if not it.failures:
         return "no reason was given"
     if not it.rejected:
-        return shortened(it.failures[0], 400)
-    return f"{it.rejected} rejected, such as: {shortened(it.failures[0], 400)}"
+        return shortened(it.failures[0], 500)
+    return f"{it.rejected} rejected, such as: {shortened(it.failures[0], 500)}"
 
 
 def receipt_rows(seen: Mapping[str, ImportProgress]) -> list[dict[str, Any]]:

@@ -55,6 +55,8 @@ logger = logging.getLogger(__name__)
 _FAILED = ("FAILING", "FAILED")
 # Stands for the job, and for its status, where nobody is to be imported.
 _EMPTY = "EMPTY"
+# Characters of a failure: it may begin with an S3 URI that takes most of the usual 200.
+_LONGEST = 500
 # As many items a page as Pinpoint gives.  Source: Pinpoint API reference, parameter `page-size`.
 _PAGE_SIZE = "100"
 
@@ -116,7 +118,9 @@ class Pinpoint(Connector[PinpointConfig], TakesAudiences, RegistersEndpoints):
             answer = self._pinpoint.get_import_job(ApplicationId=application, JobId=ticket.job)
         job = answer["ImportJobResponse"]
         state, accepted, rejected = _ended(job)
-        failures = tuple(shortened(said) for said in job.get("Failures", [])[:MAX_FAILURES])
+        failures = tuple(
+            shortened(said, _LONGEST) for said in job.get("Failures", [])[:MAX_FAILURES]
+        )
         if state == "failed" and not failures:
             failures = (f"{job.get('FailedPieces', 0)} pieces failed; Pinpoint does not say why",)
         segment = job["Definition"].get("SegmentId", "")
