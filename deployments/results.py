@@ -78,10 +78,9 @@ def show_plan(plan: Plan, console: Console) -> None:
 
 def show_places(title: str, places: Iterable[str], console: Console) -> None:
     """Print a title and below it URIs or sentences, each on a line of its own, however long."""
-    for number, place in enumerate(places):
-        if not number:
-            console.print(title)
-        console.print(f"  {escape(place)}", soft_wrap=True)
+    lines = "".join(f"  {escape(place)}\n" for place in places)
+    if lines:
+        console.print(f"[bold]{title}[/]\n{lines}", soft_wrap=True)
 
 
 def table(title: str, rows: Iterable[Mapping[str, Any]], width: int, *, head: bool = True) -> Table:
