@@ -12,9 +12,13 @@ from prefect_aws import AwsCredentials
 
 from blocks.settings import settings
 from personalization.aws import Clients, aws_errors
+from personalization.errors import ConfigError
 
-# Describe and List calls are cheap but throttled: botocore slows itself down.
 _CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, max_pool_connections=32)
+# These begin paid work.  Where an answer was lost, nobody knows whether the work was begun, and
+# botocore would ask for it again: here the task does, after it has looked.
+_ASKED_ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=32)
+_PAID = frozenset({"customer-profiles", "personalize", "pinpoint"})
 
 
 def clients(block: str | None = None) -> Clients:
@@ -29,12 +33,19 @@ def clients(block: str | None = None) -> Clients:
 
 @lru_cache(maxsize=64)
 def _client(_surroundings: tuple[tuple[str, str], ...], block: str | None, service: str) -> Any:
+    config = _ASKED_ONCE if service in _PAID else _CONFIG
     with aws_errors(f"making a client for {service}"):
         if block is None:
-            return boto3.Session().client(service, config=_CONFIG)
-        credentials = cast("AwsCredentials", AwsCredentials.load(block))
+            return boto3.Session().client(service, config=config)
+        try:
+            credentials = cast("AwsCredentials", AwsCredentials.load(block))
+        except ValueError as error:
+            raise ConfigError(
+                f"there is no AwsCredentials block named {block!r}; save one in Prefect's UI under "
+                "Blocks, or leave credentials out to use boto3's own chain"
+            ) from error
         return credentials.get_boto3_session().client(
             service,
             endpoint_url=credentials.aws_client_parameters.endpoint_url,
-            config=_CONFIG,
+            config=config,
         )

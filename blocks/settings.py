@@ -35,9 +35,14 @@ def settings() -> Settings:
     return Settings()
 
 
+def known_role(parameter: str | None) -> str:
+    """Return the flow's parameter, else the setting, else nothing: a plan needs no role."""
+    return parameter or settings().role_arn or ""
+
+
 def role_for(parameter: str | None) -> str:
-    """Return the role that Personalize is to assume: the flow's parameter, or the setting."""
-    if role := parameter or settings().role_arn:
+    """Return the role that Personalize is to assume.  Raises ConfigError if none is known."""
+    if role := known_role(parameter):
         return role
     raise ConfigError(
         "no IAM role for Personalize; pass role_arn, or set PERSONALIZE_ROLE_ARN to the ARN of a "

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import os
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import boto3
-import orjson
 import typer
-from pydantic import ValidationError
 
-from deployments.terminal import console, exit_status, show_findings
+from deployments.parameters import as_parameters
+from deployments.terminal import console, exit_status, os_errors, show_findings
 from personalization.aws import S3Path, aws_errors
 from personalization.config import check as check_parameter_file
 from personalization.datasets import avro_schemas, check, generate, locate, wanted_of
-from personalization.errors import ConfigError, Finding
+from personalization.errors import ConfigError
 
 FLOWS: Final = (
     "train",
@@ -52,10 +52,8 @@ def _read(place: str) -> bytes:
                 .read()
             )
             return body
-    try:
+    with os_errors("read", place):
         return Path(place).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{place} cannot be read: {error.strerror}") from error
 
 
 @config.command("check")
@@ -85,7 +83,8 @@ def data_check(
         s3 = boto3.Session().client("s3") if file.startswith("s3://") else None
         found = locate(S3Path.parse(file) if s3 else Path(file), s3)
         wanted = wanted_of(checked.file)
-        report = check(found, avro_schemas(checked.file), s3=s3, wanted=wanted, cleaned=cleaned)
+        with os_errors("read or written", cleaned or file):
+            report = check(found, avro_schemas(checked.file), s3=s3, wanted=wanted, cleaned=cleaned)
     show_findings(report.findings)
     if cleaned:
         console.print(f"a copy without the faulty rows, and the list of them, are in {cleaned}")
@@ -102,7 +101,7 @@ def data_generate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 1,
 ) -> None:
     """Generate a film service whose tastes are known: interactions, items, users, endpoints."""
-    with exit_status():
+    with exit_status(), os_errors("written", target):
         world = generate(target, users=users, items=items, interactions=interactions, seed=seed)
     console.print(f"{world.interactions} interactions of {world.users} users in {target}")
 
@@ -137,7 +136,9 @@ def run(
     flow: Annotated[str, typer.Argument(metavar="FLOW", help=f"One of: {', '.join(FLOWS)}.")],
     parameters: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE…", help="The flow's parameters; values may be JSON."),
+        typer.Argument(
+            metavar="KEY=VALUE…", help="The flow's parameters; JSON where they are not text."
+        ),
     ] = None,
 ) -> None:
     """Run one flow here and now, in this process.
@@ -147,19 +148,16 @@ def run(
     with exit_status():
         if flow not in FLOWS:
             raise ConfigError(f"there is no flow {flow!r}; there are: {', '.join(FLOWS)}")
-        settings = dict(_setting(it) for it in parameters or [])
-        module = import_module(f"flows.{flow.replace('-', '_')}")  # Prefect takes seconds to import
-        function = getattr(module, flow.replace("-", "_"))
+        # Prefect takes seconds to import, and the temporary server of a busy machine up to a minute
+        # to start.
+        os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+        from deployments import narration, results
+
+        function = getattr(import_module(f"flows.{flow.replace('-', '_')}"), flow.replace("-", "_"))
         model = inspect.signature(function.fn, eval_str=True).parameters["parameters"].annotation
-        try:
-            checked = model.model_validate(settings)
-        except ValidationError as error:
-            findings = [
-                Finding(".".join(str(part) for part in it["loc"]), it["msg"], source=flow)
-                for it in error.errors()
-            ]
-            raise ConfigError(f"{flow} cannot be run with these parameters", findings) from error
-        console.print(function(checked))
+        given = as_parameters(model, parameters or [], flow)
+        narration.keep_quiet()
+        results.show(function(given), console)
 
 
 @app.command()
@@ -181,17 +179,6 @@ def replay(
     replaying.show_receipt(receipt)
     if receipt.rejected:
         raise typer.Exit(1)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """Return the key and the value of KEY=VALUE; a value that is JSON is taken as such."""
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise ConfigError(f"{text!r} is not a setting; write KEY=VALUE")
-    try:
-        return key, orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return key, value
 
 
 if __name__ == "__main__":

@@ -10,14 +10,12 @@ from pathlib import Path
 
 import boto3
 import polars as pl
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from blocks.destination import Destination
 from deployments.pictures import draw_profile
 from deployments.processes import ROOT
+from deployments.results import show, table
 from deployments.stages import Stages
 from flows.postprocess import postprocess
 from flows.train import train
@@ -53,40 +51,25 @@ class Results:
 
     def show(self, console: Console) -> None:
         """Print everything a person wants to see first."""
-        plan = _table("The plan", "kind", "name", "action", "reason")
-        for row in self.trained.plan.rows():
-            plan.add_row(*(escape(it) for it in row.values()))
-        console.print(plan)
-
-        metrics = _table("Held-out metrics", "solution", "metric", "this version")
-        for it in self.trained.metrics:
-            metrics.add_row(str(it["solution"]), str(it["metric"]), f"{it['this version']:.4f}")
-        console.print(metrics)
-
-        lineage = self.made.audiences[0]
-        ended = self.made.imports[lineage.audience]
-        audience = _table("The audience", "", "")
+        show(self.trained, console)
+        show(self.made, console)
         quality = self.quality
         rows = {
-            "query": next(iter(lineage.query.values())),
-            "users that Personalize named": f"{lineage.users}",
-            "reachable, not opted out": f"{lineage.members} ({lineage.unmapped} are not)",
             "precision": f"{quality.precision:.0%} truly like {quality.genre} (by lot "
             f"{quality.chance_precision:.0%}, best possible {quality.oracle_precision:.0%})",
             "lift": f"{quality.lift:.2f} × the {quality.genre} share of everyone "
             f"(by lot 1.00, best possible {quality.oracle_lift:.2f})",
-            "segment in Customer Profiles": f"{ended.segment} in domain {DOMAIN}: {ended.status}, "
-            f"{ended.accepted} accepted, {ended.rejected} rejected; it counts {self.people} people",
+            "people in the segment": self.people,
         }
-        for name, said in rows.items():
-            audience.add_row(name, escape(said))
-        console.print(audience)
+        held = [{"what": what, "said": said} for what, said in rows.items()]
+        console.print(table("Held against the planted truth", held, console.width, head=False))
 
+        lineage = self.made.audiences[0]
         changes = len(self.again.plan.changes)
         what = f"{changes} changes" if changes else "nothing to do"
         console.print(
             f"train     run again: [bold]{what}[/], said after {self.again_s:.1f} s\n"
-            f"audience  {lineage.file}\n          {near(self.audience)}\n"
+            f"audience  {near(self.audience)}\n"
             f"lineage   {lineage_path(S3Path.parse(lineage.file))}\n"
             f"picture   {near(self.picture)}",
             soft_wrap=True,
@@ -169,18 +152,3 @@ def _draw(sample: Path, members: list[str], genre: str, target: Path) -> Path:
 def near(path: Path) -> Path:
     """Return the path from the repository's root, where the demo is run."""
     return path.relative_to(ROOT)
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        header_style="dim",
-        box=SIMPLE_HEAD,
-        show_header=any(columns),
-        padding=(0, 1),
-    )
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

@@ -44,6 +44,16 @@ def show_findings(findings: Sequence[Finding], text: str | None = None) -> None:
 
 
 @contextmanager
+def os_errors(doing: str, place: object) -> Iterator[None]:
+    """Turn what the operating system refuses into ConfigError: "PLACE cannot be DOING: why"."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise ConfigError(f"{error.filename or place} cannot be {doing}: {why}") from error
+
+
+@contextmanager
 def exit_status() -> Iterator[None]:
     """Turn our errors into a message and exit status 1.  Others keep their stack: they are bugs."""
     try:

@@ -1,4 +1,4 @@
-"""Import one audience file into a destination."""
+"""Import one audience file, or one endpoint table, into a destination."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from prefect import flow
 from personalization.connectors import ImportProgress
 from personalization.parameters import ImportParameters
 from tasks.audiences import audience_from_file
-from tasks.imports import follow_imports, start_import
+from tasks.imports import follow_imports, register_endpoints, start_import
 
 
 @flow(name="import-audience", flow_run_name="import-audience-{parameters.destination}")
@@ -15,10 +15,12 @@ def import_audience(parameters: ImportParameters) -> ImportProgress:
     """Return how the import ended.
 
     Reads the CSV and, if there is one, the lineage beside it; writes to the destination.  Safe to
-    repeat: the same file is imported once.  Raises FatalError if the destination took nothing.
+    repeat: the same file is imported once.  Raises FatalError if the destination took nothing, and
+    ConfigError if it is to register endpoints and knows none.
     """
     credentials = parameters.credentials
     audience = audience_from_file(parameters.file, parameters.audience, credentials)
-    ticket = start_import(parameters.destination, audience, credentials)
-    ended = follow_imports(parameters.destination, [ticket], parameters.waiting, credentials)
+    start = register_endpoints if parameters.register_endpoints else start_import
+    started = {audience.name: start(parameters.destination, audience, credentials)}
+    ended = follow_imports(parameters.destination, started, parameters.waiting, credentials)
     return ended[audience.name]

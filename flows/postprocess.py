@@ -19,7 +19,8 @@ def postprocess(parameters: PostprocessParameters) -> PostprocessReport:
     Reads the `.out` files and the endpoint table; writes one CSV with the header `Id` an audience,
     its lineage beside it, and the rejected lines and unmapped users as files of their own.  Safe to
     repeat: names are made of the query and of when the job finished, so a repeat overwrites.
-    Raises FatalError if too many lines give no audience, or if a destination took nothing.
+    Raises FatalError if too many lines give no audience, or, when all imports have ended, if the
+    destination took nothing of an audience.
     """
     credentials = parameters.credentials
     if parameters.destination:
@@ -27,10 +28,12 @@ def postprocess(parameters: PostprocessParameters) -> PostprocessReport:
     output = find_segment_output(parameters.output, credentials)
     report = make_audiences(output, parameters)
     if parameters.destination and report.importable:
-        started = [
-            start_import.submit(parameters.destination, it, credentials) for it in report.importable
-        ]
-        tickets = [it.result() for it in started]
-        ended = follow_imports(parameters.destination, tickets, parameters.waiting, credentials)
+        calls = {
+            it.name: start_import.submit(parameters.destination, it, credentials)
+            for it in report.importable
+        }
+        # What could not be started is told with how the others ended: they go on, and are paid for.
+        started = {name: it.result(raise_on_failure=False) for name, it in calls.items()}
+        ended = follow_imports(parameters.destination, started, parameters.waiting, credentials)
         report = report.imported(ended)
     return report

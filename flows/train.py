@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from prefect import flow
 
-from blocks.settings import role_for
+from blocks.settings import known_role, role_for
 from personalization.aws import S3Path
 from personalization.parameters import TrainParameters
 from personalization.resources import Ledger, Policy, TrainReport
 from tasks.batch import find_outputs
-from tasks.checks import check_data, check_job_inputs
+from tasks.checks import check_data, check_job_inputs, check_learnable
 from tasks.declare import declare, locate_data, read_parameter_file
 from tasks.reconcile import ensure_resource, make_plan, now, show_metrics, wait_until_active
 from tasks.running import threads, train_run_name
@@ -29,14 +29,17 @@ def train(parameters: TrainParameters) -> TrainReport:
     file = read_parameter_file(parameters.file, credentials)
     group = file.dataset_group.service_config["name"]
     data = locate_data(parameters.file, credentials)
-    began, role_arn = now(), role_for(parameters.role_arn)
+    began, role_arn = now(), known_role(parameters.role_arn)
     resources = declare(parameters.file, file, data, role_arn, began, credentials)
     policy = Policy(parameters.retrain, began)
     plan = make_plan(group, resources, policy, credentials)
     if parameters.plan_only:
         return TrainReport(plan)
+    if plan.importing or plan.batching:
+        role_for(parameters.role_arn)
+    check_learnable(file, data, parameters.file, credentials)
     if parameters.check_data and plan.importing:
-        check_data(group, file, data, credentials)
+        check_data(group, file, data, plan.importing, credentials)
     if plan.batching:
         bucket = S3Path.parse(parameters.file).bucket
         check_job_inputs(group, file, bucket, plan.batching, credentials)
@@ -50,11 +53,14 @@ def train(parameters: TrainParameters) -> TrainReport:
             label = f"{group}-{number}"
             ledger.ended(wait_until_active(label, pending, parameters.waiting, credentials))
 
+    metrics = show_metrics.submit(group, ledger.new_versions, credentials)
+    new, kept = (ledger.batch_jobs(new=it) for it in (True, False))
+    outputs = find_outputs.submit(new, kept, credentials)
     report = TrainReport(
         plan,
         ledger.arns,
-        find_outputs(ledger.batch_jobs, credentials),
-        show_metrics(group, ledger.new_versions, credentials),
+        ledger.told("outputs", outputs.result(raise_on_failure=False), ()),
+        ledger.told("metrics", metrics.result(raise_on_failure=False), ()),
     )
     ledger.close(group)
     return report

@@ -60,7 +60,6 @@ LATER = frozenset(
 NOT_THERE = frozenset(
     {
         "404",
-        "NoSuchBucket",
         "NoSuchKey",
         "NotFound",
         "NotFoundException",
@@ -81,6 +80,9 @@ def translated(error: ClientError | BotoCoreError, doing: str) -> PersonalizeFlo
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         said = shortened(error.response.get("Error", {}).get("Message", "") or code)
         text = f"{doing} failed with {code}: {said}"
+        if code == "LimitExceededException" and "delete" in said.lower():
+            # Of the two meanings of this code, the one that waiting does not help.
+            return FatalError(f"{text} (or ask for more in Service Quotas)")
         return RetryableError(text) if code in LATER or status >= 500 else FatalError(text)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return FatalError(

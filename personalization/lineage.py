@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 from botocore.exceptions import ClientError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.errors import ConfigError, shortened
 
 SUFFIX = ".lineage.json"
 
@@ -29,6 +30,8 @@ class Lineage(BaseModel):
     users: int = Field(description="Users that Personalize named.")
     members: int = Field(description="Rows of the audience file.")
     unmapped: int = Field(description="Users without an eligible endpoint.")
+    no_ids: int = Field(0, description="Users that were listed without an id, and left out.")
+    options: str = Field("", description="What sets its options apart from the default ones.")
 
     def labels(self) -> dict[str, str]:
         """Return it as text by name, without what is empty, as destinations keep it."""
@@ -58,7 +61,10 @@ def write_lineage(s3: Any, lineage: Lineage) -> None:
 
 
 def read_lineage(s3: Any, audience: S3Path) -> Lineage | None:
-    """Return the lineage of an audience file, None if it has none (it was not made here)."""
+    """Return the lineage of an audience file, None if it has none (it was not made here).
+
+    Raises ConfigError for a file of that name that is something else.
+    """
     path = lineage_path(audience)
     with aws_errors(f"reading {path}"):
         try:
@@ -67,4 +73,14 @@ def read_lineage(s3: Any, audience: S3Path) -> Lineage | None:
             if error_code(error) in NOT_THERE:
                 return None
             raise
-        return Lineage.model_validate_json(answer["Body"].read())
+        text = answer["Body"].read()
+    try:
+        return Lineage.model_validate_json(text)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        place = ".".join(map(str, wrong["loc"]))
+        said = shortened(f"{place}: {wrong['msg']}" if place else wrong["msg"])
+        raise ConfigError(
+            f"{path} is no lineage that postprocess wrote ({said}); remove it, or run postprocess "
+            "again to write it anew"
+        ) from error

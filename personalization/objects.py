@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import os
 import shutil
+import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,9 @@ from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
 
 # Name of the metadata that tells an object's SHA-256, in hex.
 _DIGEST: Final = "sha256"
+# Folders of copies: complete, and on the way.
+_SET, _BUILDING = "set-", ".building-"
+_DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,22 @@ class S3Object:
     modified: dt.datetime
 
 
-def listing(s3: Any, prefix: S3Path) -> tuple[S3Object, ...]:
-    """Return all objects whose key starts with the prefix's, by key."""
+def as_folder(path: S3Path) -> S3Path:
+    """Return the folder of that name, with a closing "/"; the bucket itself has none."""
+    key = path.key.rstrip("/")
+    return S3Path(path.bucket, f"{key}/" if key else "")
+
+
+def listing(s3: Any, prefix: S3Path, *, deep: bool = True) -> tuple[S3Object, ...]:
+    """Return all objects whose key starts with the prefix's, by key.
+
+    Without `deep` only those directly in it: folders below it are left out.
+    """
+    request = {"Bucket": prefix.bucket, "Prefix": prefix.key}
+    if not deep:
+        request["Delimiter"] = "/"
     with aws_errors(f"listing {prefix}"):
-        pages = list(
-            s3.get_paginator("list_objects_v2").paginate(Bucket=prefix.bucket, Prefix=prefix.key)
-        )
+        pages = list(s3.get_paginator("list_objects_v2").paginate(**request))
     entries = [entry for page in pages for entry in page.get("Contents", ())]
     return tuple(
         S3Object(
@@ -78,21 +94,47 @@ def _digest(s3: Any, path: S3Path) -> str | None:
     return digest
 
 
+def remove(s3: Any, path: S3Path) -> None:
+    """Remove the object.  Safe to repeat."""
+    with aws_errors(f"removing {path}"):
+        s3.delete_object(Bucket=path.bucket, Key=path.key)
+
+
 def kept_copies(s3: Any, objects: Sequence[S3Object], home: Path) -> Path:
     """Return a folder of `home` with copies of these very objects.
 
-    What is there is not downloaded again.  Copies of older versions are removed: `home` holds one
-    set at a time.
+    What is there is not downloaded again.  Safe to repeat and to run twice at once: the folder is
+    renamed into place when complete.  Sets of older versions, but the latest, are removed.
     """
+    home.mkdir(parents=True, exist_ok=True)
     rows = "\n".join(f"{it.path}\t{it.size}\t{it.etag}" for it in objects)
-    folder = home / hashlib.sha256(rows.encode()).hexdigest()[:16]
-    if home.exists():
-        for older in home.iterdir():
-            if older.is_dir() and older.name.partition(".")[0] != folder.name:
-                shutil.rmtree(older)
-    if not folder.exists():
-        partial = home / f"{folder.name}.partial"
+    folder = home / f"{_SET}{hashlib.sha256(rows.encode()).hexdigest()[:16]}"
+    if folder.exists():
+        os.utime(folder)  # the latest is the one used last
+        return folder
+    for leftover in home.glob(f"{_BUILDING}*"):  # of a run that was killed
+        if _age_s(leftover) > _DAY_S:
+            shutil.rmtree(leftover, ignore_errors=True)
+    building = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=home))
+    try:
         for number, it in enumerate(objects):
-            download(s3, it.path, partial / f"{number:05d}-{it.path.name}")
-        partial.replace(folder)
+            download(s3, it.path, building / f"{number:05d}-{it.path.name}")
+        earlier = sorted(home.glob(f"{_SET}*"), key=_age_s)
+        try:
+            building.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another run was faster
+                raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    # A run that reads the set before may still be under way.
+    for old in [it for it in earlier if it != folder][1:]:
+        shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def _age_s(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except FileNotFoundError:  # another run has just removed it
+        return 0.0

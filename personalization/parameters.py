@@ -78,7 +78,6 @@ class TrainParameters(FlowParameters):
         "new-data", description="When a solution that has a version gets another one."
     )
     check_data: bool = Field(True, description="Check CSVs before they are imported.")
-    at_once: int = Field(4, ge=1, le=50, description="Calls of Personalize made at the same time.")
     waiting: Waiting = Field(Waiting(), description="How patiently to wait.")
 
 
@@ -126,12 +125,19 @@ class PostprocessParameters(FlowParameters):
 class ImportParameters(FlowParameters):
     """What the `import-audience` flow imports: one audience file, or endpoints."""
 
-    file: S3Uri = Field(description="S3 URI of the CSV, with the header `Id`.")
+    file: S3Uri = Field(
+        description="S3 URI of the CSV: an audience with the header `Id`, or an endpoint table."
+    )
     destination: str = Field(description="Name of a saved Destination block.")
     audience: str | None = Field(
         None,
         description="Stable name of the audience in the destination. Without it: the file's name "
         "without its time stamp.",
+    )
+    register_endpoints: bool = Field(
+        False,
+        description="Register the endpoints of the table with the destination, which must know "
+        "them before audiences of endpoint ids. For destinations that keep endpoints: pinpoint.",
     )
     waiting: Waiting = Field(Waiting(), description="How patiently to wait for the import.")
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from personalization.aws import S3Path
 from personalization.connectors import Audience, ImportProgress
 from personalization.errors import ConfigError, FatalError
 from personalization.lineage import Lineage, write_lineage
-from personalization.objects import download, kept_copies, listing, upload
+from personalization.objects import as_folder, download, kept_copies, listing, remove, upload
 from personalization.parameters import PostprocessParameters
 from personalization.resources import Account, look
 from personalization.resources.batch import outputs
 from personalization.resources.kinds import BATCH_SEGMENT_JOB
+from personalization.transforms.audience_names import stamped_name, variant_name
 from personalization.transforms.audience_report import AudienceFile
 from personalization.transforms.audiences import write_audiences
+
+REJECTED, REASONS = "rejected.out", "rejected.csv"
+# Source: botocore, personalize 2018-05-22, shape `Name`.
+_JOB_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -55,15 +61,18 @@ class PostprocessReport:
 
     @property
     def importable(self) -> tuple[Audience, ...]:
-        """The audiences that have anybody in them, as destinations take them."""
-        return tuple(as_audience(it) for it in self.audiences if it.members)
+        """The audiences, as destinations take them.
+
+        Those that nobody is in are among them: an earlier run may have put people into them.
+        """
+        return tuple(as_audience(it) for it in self.audiences)
 
     def imported(self, ended: Mapping[str, ImportProgress]) -> PostprocessReport:
         """Return the report with how the imports ended."""
         return replace(self, imports=dict(ended))
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row an audience: query, users, members, unmapped and where it is."""
+        """Return one row an audience: query, users, members, who is missing and where it is."""
         return [
             {
                 "audience": it.audience,
@@ -72,6 +81,7 @@ class PostprocessReport:
                 "users": it.users,
                 "members": it.members,
                 "unmapped": it.unmapped,
+                "without id": it.no_ids,
                 "file": it.file,
             }
             for it in self.audiences
@@ -94,18 +104,26 @@ def find_output(s3: Any, personalize: Any, account: Account, uri: str) -> Segmen
     Raises FatalError if the job has not finished, or its output or `_CHECK` is missing.
     """
     path = S3Path.parse(uri)
-    single = path.name.endswith(".out") and not path.key.endswith("/")
-    folder = path.parent if single else S3Path(path.bucket, f"{path.key.rstrip('/')}/")
-    job = look(personalize, BATCH_SEGMENT_JOB, account.arn(BATCH_SEGMENT_JOB, folder.name))
+    single = path.key.endswith(".out")
+    folder = path.parent if single else as_folder(path)
+    # The folder may be of any name, if the output was moved; a job may not.
+    named = _JOB_NAME.fullmatch(folder.name)
+    arn = account.arn(BATCH_SEGMENT_JOB, folder.name)
+    job = look(personalize, BATCH_SEGMENT_JOB, arn) if named else None
     if job and job.status != "ACTIVE":
         why = f": {job.why}" if job.broken else "; run again when it is ACTIVE"
         raise FatalError(f"{job.arn} is {job.status}{why}")
+    modified = {it.path: it.modified for it in listing(s3, folder, deep=False)}
+    if not modified and job is None:
+        raise FatalError(
+            f"nothing is in {folder}, and no batch segment job is called {folder.name!r}; "
+            "is the path right?"
+        )
     written = outputs(s3, folder)
     if single and path not in written:
         raise FatalError(
             f"there is no {path}; in its folder there are: {', '.join(map(str, written))}"
         )
-    modified = {it.path: it.modified for it in listing(s3, folder)}
     files = (path,) if single else written
     return SegmentOutput(
         files,
@@ -123,9 +141,11 @@ def make_audiences(
     work_dir  where copies of the endpoint table, and its index, are kept from run to run
     Written: {target}/{name}.csv, beside it its lineage; {target}/unmapped/{name}.csv;
     {target}/rejected/rejected.out and .csv.  Safe to repeat.
+    What an earlier run left there of the latter, and this one has not, is removed.
     Raises FatalError if too many lines were rejected, when they have been written.
     """
     target = _target(output, parameters)
+    variant = parameters.options.variant()
     endpoints, index = _endpoints(s3, parameters.endpoints, work_dir)
     with tempfile.TemporaryDirectory(prefix="audiences-") as scratch:
         local = Path(scratch) / "audiences"
@@ -134,6 +154,7 @@ def make_audiences(
             download(s3, path, Path(scratch) / f"{number:05d}" / path.name)
             for number, path in enumerate(output.files)
         ]
+        sources = {copy: str(path) for copy, path in zip(copies, output.files, strict=True)}
         report = write_audiences(
             copies,
             local,
@@ -141,58 +162,82 @@ def make_audiences(
             options=parameters.options,
             stamp=output.written_at,
             index=index,
+            origins=sources,
         )
-        sources = {copy: str(path) for copy, path in zip(copies, output.files, strict=True)}
-        made = []
+        made: list[Lineage] = []
+        stale = {target / "rejected" / name for name in (REJECTED, REASONS) if not report.rejects}
         for it in report.audiences:
-            lineage = _lineage(it, target, sources[it.source], output)
+            name = variant_name(it.logical_name, variant)
+            file = target / f"{stamped_name(name, output.written_at)}.csv"
+            lineage = _lineage(it, name, file, sources[it.source], output, variant)
+            unmapped = target / "unmapped" / file.name
             if it.unmapped_path:
-                upload(s3, it.unmapped_path, target / "unmapped" / it.unmapped_path.name)
+                upload(s3, it.unmapped_path, unmapped)
+            else:
+                stale.add(unmapped)
             # The audience comes last: whoever waits for it finds everything else in place.
             write_lineage(s3, lineage)
-            upload(s3, it.path, S3Path.parse(lineage.file))
+            upload(s3, it.path, file)
             made.append(lineage)
         rejects = ""
         if report.rejects:
-            for file in (report.rejects, report.rejects.with_suffix(".csv")):
-                upload(s3, file, target / "rejected" / file.name)
-            rejects = str(target / "rejected" / report.rejects.name)
+            for name in (REJECTED, REASONS):
+                upload(s3, report.rejects.with_name(name), target / "rejected" / name)
+            rejects = str(target / "rejected" / REJECTED)
+        _remove(s3, stale)
         report.refuse_above(parameters.max_rejected, rejects)
     return PostprocessReport(tuple(made), report.lines, report.rejected_lines, rejects)
 
 
+def _remove(s3: Any, paths: Collection[S3Path]) -> None:
+    """Remove those that are there, so that no right to remove is needed where none is."""
+    folders = {path.parent for path in paths}
+    there = {it.path for folder in sorted(folders) for it in listing(s3, folder, deep=False)}
+    for path in sorted(there.intersection(paths)):
+        remove(s3, path)
+
+
 def _target(output: SegmentOutput, parameters: PostprocessParameters) -> S3Path:
-    if parameters.target:
-        path = S3Path.parse(parameters.target)
-        return S3Path(path.bucket, f"{path.key.rstrip('/')}/".lstrip("/"))
     folder = output.files[0].parent
+    if parameters.target:
+        target = as_folder(S3Path.parse(parameters.target))
+        if target == folder:
+            raise ConfigError(
+                f"the target {target} is the folder of the job's output, which holds what "
+                "Personalize wrote; name another folder, or leave target out"
+            )
+        return target
     return S3Path(folder.bucket, f"audiences/{folder.key.removeprefix('batch/')}")
 
 
-def _endpoints(s3: Any, uri: str | None, work_dir: Path) -> tuple[Path | None, Path | None]:
+def _endpoints(
+    s3: Any, uri: str | None, work_dir: Path
+) -> tuple[Sequence[Path] | None, Path | None]:
     """Return local copies of the endpoint table, and the folder of its index."""
     if uri is None:
         return None, None
     path = S3Path.parse(uri)
+    folder = as_folder(path)
     home = work_dir / "endpoints" / hashlib.sha256(uri.encode()).hexdigest()[:16]
-    is_file = path.key.endswith(".csv")
-    prefix = path if is_file else S3Path(path.bucket, f"{path.key.rstrip('/')}/")
-    objects = [
-        it for it in listing(s3, prefix) if it.path == path or (not is_file and _is_csv(it.path))
-    ]
+    objects = [it for it in listing(s3, path, deep=False) if it.path == path and path != folder]
+    objects = objects or [it for it in listing(s3, folder) if it.path.key.lower().endswith(".csv")]
     if not objects:
         raise ConfigError(f"there is no endpoint table at {uri}; upload it, or leave it out")
-    return kept_copies(s3, objects, home / "copies"), home / "index"
+    copies = kept_copies(s3, objects, home / "copies")
+    return sorted(copies.iterdir()), home / "index"
 
 
-def _is_csv(path: S3Path) -> bool:
-    return path.key.endswith(".csv")
-
-
-def _lineage(audience: AudienceFile, target: S3Path, source: str, output: SegmentOutput) -> Lineage:
+def _lineage(
+    audience: AudienceFile,
+    name: str,
+    file: S3Path,
+    source: str,
+    output: SegmentOutput,
+    variant: str,
+) -> Lineage:
     return Lineage(
-        audience=audience.logical_name,
-        file=str(target / audience.path.name),
+        audience=name,
+        file=str(file),
         query=audience.query,
         channel=audience.channel,
         output=source,
@@ -201,4 +246,6 @@ def _lineage(audience: AudienceFile, target: S3Path, source: str, output: Segmen
         users=audience.users,
         members=audience.members,
         unmapped=audience.unmapped,
+        no_ids=audience.no_ids,
+        options=variant,
     )

@@ -37,9 +37,12 @@ def looks(
 
     look      name → one look at that thing; a RetryableError counts as "not seen this time"
     finished  whether a thing need not be looked at again
-    Raises FatalError when the time is up: what goes on elsewhere is then still going on.
+    A thing whose look raises FatalError is not looked at again; that error is raised when all the
+    others are finished, or one FatalError for several of them.  Raises FatalError when the time is
+    up, too: what goes on elsewhere is then still going on.
     """
     seen: dict[str, T] = {}
+    refused: dict[str, FatalError] = {}
     open_names = set(look)
     end = clock() + waiting.give_up_after_s
     pause = pauses(waiting)
@@ -50,6 +53,10 @@ def looks(
             except RetryableError as error:
                 logger.warning("could not look at %s this time: %s", name, error)
                 continue
+            except FatalError as error:
+                refused[name] = error
+                open_names.discard(name)
+                continue
             if finished(seen[name]):
                 open_names.discard(name)
         yield dict(seen)
@@ -59,5 +66,11 @@ def looks(
                     f"gave up after {waiting.give_up_after_s:g} s of waiting for "
                     f"{', '.join(sorted(open_names))}; the work goes on where it is: run again to "
                     "take it up, or raise waiting.give_up_after_s"
+                    + "".join(f"; {name}: {error}" for name, error in refused.items())
                 )
             sleep(min(next(pause), max(end - clock(), 0)))
+    if len(refused) == 1:
+        raise next(iter(refused.values()))
+    if refused:
+        said = "; ".join(f"{name}: {error}" for name, error in refused.items())
+        raise FatalError(f"{len(refused)} things went wrong: {said}")

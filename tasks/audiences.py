@@ -39,8 +39,11 @@ def make_audiences(output: SegmentOutput, parameters: PostprocessParameters) -> 
         report.rejected,
         report.lines,
     )
-    for empty in (it for it in report.audiences if not it.members):
-        get_run_logger().warning("nobody is in %s: it is not imported", empty.file)
+    for it in report.audiences:
+        if not it.members:
+            get_run_logger().warning("nobody is in %s", it.file)
+        if it.no_ids:
+            get_run_logger().warning("%s: %d users had no id", it.file, it.no_ids)
     return report
 
 

@@ -14,7 +14,7 @@ from personalization.parameters import BatchParameters
 from personalization.resources import Account, Policy, Resource, batch_job, look
 from personalization.resources.batch import items_schema, output_folder, outputs
 from personalization.resources.desired import job_input
-from personalization.resources.kinds import SOLUTION, SOLUTION_VERSION, Kind
+from personalization.resources.kinds import DATASET_GROUP, SOLUTION, SOLUTION_VERSION, Kind
 from tasks.checks import input_findings, refuse
 from tasks.declare import last_modified
 from tasks.reconcile import ensure_resource, find_version, now, wait_until_active
@@ -28,16 +28,18 @@ def run_batch_job(kind: Kind, parameters: BatchParameters) -> tuple[str, ...]:
     arns = {f"{SOLUTION_VERSION.name}/{solution}": find_version(solution, credentials)}
     arn = ensure_resource(job, arns, Policy(), credentials)
     ended = wait_until_active(solution, {job.key: (kind, arn)}, parameters.waiting, credentials)
-    if (found := ended[job.key]).broken:
-        raise FatalError(f"{arn} is {found.status}: {found.why}")
-    return find_outputs({arn: kind}, credentials)
+    found = ended[job.key]
+    if found is None or found.broken:
+        said = f"is {found.status}: {found.why}" if found else "vanished; run again to make it anew"
+        raise FatalError(f"{arn} {said}")
+    return find_outputs({arn: kind}, {}, credentials)
 
 
 @task(task_run_name="declare-{parameters.solution}", **NETWORK)
 def declare_job(kind: Kind, parameters: BatchParameters) -> Resource:
     """Return the job that the parameters ask for; its input exists and is sound."""
-    client = clients(parameters.credentials)
-    path = job_input(parameters.bucket, parameters.dataset_group, parameters.solution)
+    client, group = clients(parameters.credentials), parameters.dataset_group
+    path = job_input(parameters.bucket, group, parameters.solution)
     changed_at = last_modified(path, parameters.credentials)
     if changed_at is None:
         raise ConfigError(f"there is no batch job input at {path}; upload it, then run again")
@@ -45,13 +47,19 @@ def declare_job(kind: Kind, parameters: BatchParameters) -> Resource:
     solution = look(personalize, SOLUTION, account.arn(SOLUTION, parameters.solution))
     if solution is None:
         raise ConfigError(f"there is no solution named {parameters.solution}; run `train` first")
-    items = items_schema(personalize, account, parameters.dataset_group)
+    if solution.description["datasetGroupArn"] != account.arn(DATASET_GROUP, group):
+        theirs = solution.description["datasetGroupArn"].rpartition("/")[2]
+        raise ConfigError(
+            f"solution {parameters.solution} belongs to dataset group {theirs}, not to {group}; "
+            f"name {theirs} as the dataset group"
+        )
+    items = items_schema(personalize, account, group)
     refuse(input_findings(client("s3"), path, solution.description["recipeArn"], items))
     settings = {"numResults": parameters.num_results, "filterArn": parameters.filter_arn}
     return batch_job(
         kind,
         bucket=parameters.bucket,
-        group=parameters.dataset_group,
+        group=group,
         solution=parameters.solution,
         settings={key: value for key, value in settings.items() if value is not None},
         role_arn=role_for(parameters.role_arn),
@@ -63,17 +71,27 @@ def declare_job(kind: Kind, parameters: BatchParameters) -> Resource:
 
 
 @task(**NETWORK)
-def find_outputs(jobs: Mapping[str, Kind], credentials: str | None) -> tuple[str, ...]:
+def find_outputs(
+    new: Mapping[str, Kind], kept: Mapping[str, Kind], credentials: str | None
+) -> tuple[str, ...]:
     """Return the S3 URIs of the `.out` files of finished batch jobs.
 
-    jobs  ARN → kind
-    Raises FatalError where a job is ACTIVE and its `.out` or `_CHECK` is not there.
+    new   ARN → kind of jobs that have just finished; FatalError if `.out` or `_CHECK` is missing
+    kept  of earlier ones, whose output may have been cleared away since; a warning says so
     """
     client = clients(credentials)
     found: list[str] = []
-    for arn, kind in sorted(jobs.items()):
-        if job := look(client("personalize"), kind, arn):
+    for arn, kind in sorted({**new, **kept}.items()):
+        job = look(client("personalize"), kind, arn)
+        if job is None:
+            continue
+        try:
             written = outputs(client("s3"), output_folder(job))
-            get_run_logger().info("%s wrote %d file(s)", arn, len(written))
-            found += [str(path) for path in written]
+        except FatalError as error:
+            if arn in new:
+                raise
+            get_run_logger().warning("%s: %s", arn, error)
+            continue
+        get_run_logger().info("%s wrote %d file(s)", arn, len(written))
+        found += [str(path) for path in written]
     return tuple(found)

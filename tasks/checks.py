@@ -13,6 +13,7 @@ from personalization.aws import S3Path, aws_errors
 from personalization.config import ParameterFile, by_arn, check_job_input
 from personalization.datasets import DataFiles, avro_schemas, check, wanted_of
 from personalization.errors import ConfigError, Finding
+from personalization.resources import Account, imported_before
 from personalization.resources.desired import job_input
 from tasks.artifacts import finding_rows, show_table
 from tasks.retrying import NETWORK
@@ -21,16 +22,47 @@ from tasks.retrying import NETWORK
 MOST_INPUT_BYTES: Final = 64 * 1024 * 1024
 
 
+# Learns from descriptions alone.
+# Source: Personalize developer guide, "Semantic-Similarity recipe" (required datasets).
+_WITHOUT_INTERACTIONS: Final = frozenset({"aws-semantic-similarity"})
+
+
+@task(task_run_name="check-learnable-{uri}", **NETWORK)
+def check_learnable(
+    file: ParameterFile, data: Mapping[str, DataFiles], uri: str, credentials: str | None
+) -> None:
+    """Raise ConfigError if a solution is to learn and there are no interactions to learn from."""
+    recipes = [by_arn(it.service_config["recipeArn"]).name for it in file.solutions]
+    if "interactions" in data or set(recipes) <= _WITHOUT_INTERACTIONS:
+        return
+    client = clients(credentials)
+    dataset = f"{file.dataset_group.service_config['name']}/INTERACTIONS"
+    if not imported_before(client("personalize"), Account.of(client), dataset):
+        folder = S3Path.parse(uri).parent
+        raise ConfigError(
+            f"there are no interactions to learn from: neither {folder / 'interactions.csv'} nor "
+            f"{folder / 'interactions/'}*.csv is there; upload them, then run again"
+        )
+
+
 @task(task_run_name="check-data-{group}", **NETWORK)
 def check_data(
-    group: str, file: ParameterFile, data: Mapping[str, DataFiles], credentials: str | None
+    group: str,
+    file: ParameterFile,
+    data: Mapping[str, DataFiles],
+    importing: tuple[str, ...],
+    credentials: str | None,
 ) -> tuple[Finding, ...]:
     """Check the CSVs against their schemas and Personalize's limits; leave the findings as a table.
 
+    importing  what is to be imported; interactions are held against items and users
     Returns the warnings.  Raises ConfigError with every error: then nothing has been imported.
     """
-    s3 = clients(credentials)("s3")
-    report = check(data, avro_schemas(file), s3=s3, wanted=wanted_of(file))
+    s3, avro = clients(credentials)("s3"), avro_schemas(file)
+    if "interactions" not in importing:
+        data = {it: data[it] for it in importing}
+        avro = {it: avro[it] for it in importing}
+    report = check(data, avro, s3=s3, wanted=wanted_of(file))
     show_table(("data", group), finding_rows(report.findings), f"Findings in the data of {group}.")
     for warning in report.warnings:
         get_run_logger().warning("%s", warning)

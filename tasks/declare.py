@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 from prefect import get_run_logger, task
@@ -21,15 +22,14 @@ from tasks.retrying import NETWORK
 @task(task_run_name="read-{uri}", **NETWORK)
 def read_parameter_file(uri: str, credentials: str | None) -> ParameterFile:
     """Return the checked parameter file; raises ConfigError with everything that is wrong in it."""
-    path = S3Path.parse(uri)
+    path, s3 = S3Path.parse(uri), clients(credentials)("s3")
+    if last_modified(path, credentials) is None:
+        meant = S3Path(path.bucket, unquote_plus(path.key))
+        there = meant != path and last_modified(meant, credentials)
+        hint = f"did you mean {meant}?" if there else "upload it, or correct the path"
+        raise ConfigError(f"there is no parameter file at {uri}; {hint}")
     with aws_errors(f"reading {uri}"):
-        try:
-            answer = clients(credentials)("s3").get_object(Bucket=path.bucket, Key=path.key)
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                raise ConfigError(f"there is no parameter file at {uri}") from error
-            raise
-        text = answer["Body"].read()
+        text = s3.get_object(Bucket=path.bucket, Key=path.key)["Body"].read()
     file = load(text, source=uri)
     name = file.dataset_group.service_config["name"]
     get_run_logger().info("%s declares dataset group %s", uri, name)
@@ -75,13 +75,22 @@ def declare(
 
 
 def last_modified(path: S3Path, credentials: str | None) -> dt.datetime | None:
-    """Return when the object was last written, None if there is no such object."""
+    """Return when the object was last written, None if there is no such object.
+
+    Raises ConfigError if there is no such bucket.
+    """
+    s3 = clients(credentials)("s3")
     with aws_errors(f"looking for {path}"):
         try:
-            head = clients(credentials)("s3").head_object(Bucket=path.bucket, Key=path.key)
+            modified: dt.datetime = s3.head_object(Bucket=path.bucket, Key=path.key)["LastModified"]
+            return modified
+        except ClientError as error:
+            if error_code(error) not in NOT_THERE:
+                raise
+        try:
+            s3.head_bucket(Bucket=path.bucket)
         except ClientError as error:
             if error_code(error) in NOT_THERE:
-                return None
+                raise ConfigError(f"there is no bucket {path.bucket}; correct its name") from error
             raise
-    modified: dt.datetime = head["LastModified"]
-    return modified
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from personalization.connectors import (
     Connector,
     ImportProgress,
     ImportTicket,
+    RegistersEndpoints,
     TakesAudiences,
 )
 from personalization.errors import ConfigError, FatalError, shortened
@@ -71,25 +72,44 @@ def start_import(destination: str, audience: Audience, credentials: str | None) 
     return ticket
 
 
+@task(task_run_name="register-{endpoints.name}", **NETWORK)
+def register_endpoints(
+    destination: str, endpoints: Audience, credentials: str | None
+) -> ImportTicket:
+    """Start telling the destination who can be reached, or find the import of this very file."""
+    connector = connector_of(destination, credentials)
+    if not isinstance(connector, RegistersEndpoints):
+        raise ConfigError(
+            f"destination {destination!r} ({connector.kind}) has no endpoints to register; "
+            "leave register_endpoints out"
+        )
+    ticket = connector.register_endpoints(endpoints)
+    get_run_logger().info("import %s registers %s", ticket.job, endpoints.location)
+    return ticket
+
+
 @task(task_run_name="follow-imports-{destination}", cache_policy=NO_CACHE)
 def follow_imports(
     destination: str,
-    tickets: Sequence[ImportTicket],
+    started: Mapping[str, ImportTicket | Exception],
     waiting: Waiting,
     credentials: str | None,
 ) -> dict[str, ImportProgress]:
-    """Return how each import ended, by audience.  Leaves a table of receipts.
+    """Return how each import ended, by audience.  Leaves a table of receipts in any case.
 
+    started  audience → its import, or why it could not be started
     Raises FatalError, when all have ended, that names those that failed and why.
     """
     connector = connector_of(destination, credentials)
     progress = create_progress_artifact(0.0, key=artifact_key("imports", destination))
-    views = {it.audience.name: partial(connector.look, it) for it in tickets}  # type: ignore[attr-defined]
+    views = {name: partial(look_at, connector, it) for name, it in started.items()}
     seen: dict[str, ImportProgress] = {}
-    for seen in looks(views, lambda it: it.done, waiting):
-        done = sum(it.done for it in seen.values())
-        update_progress_artifact(progress, 100.0 * done / len(views))  # type: ignore[arg-type]
-    show_table(("receipts", destination), receipt_rows(seen), f"Imports into {destination}.")
+    try:
+        for seen in looks(views, lambda it: it.done, waiting):
+            done = sum(it.done for it in seen.values())
+            update_progress_artifact(progress, 100.0 * done / len(views))  # type: ignore[arg-type]
+    finally:
+        show_table(("receipts", destination), receipt_rows(seen), f"Imports into {destination}.")
     for name, it in seen.items():
         get_run_logger().info(
             "%s: %s, %d accepted, %d rejected", name, it.status, it.accepted, it.rejected
@@ -100,10 +120,23 @@ def follow_imports(
     return seen
 
 
+def look_at(connector: Any, started: ImportTicket | Exception) -> ImportProgress:
+    """Return how far an import is; one that was refused has failed, and stops no other."""
+    if isinstance(started, Exception):
+        return ImportProgress("failed", 0, 0, (str(started) or repr(started),), "", "REFUSED")
+    try:
+        progress: ImportProgress = connector.look(started)
+    except FatalError as error:
+        return ImportProgress("failed", 0, 0, (str(error),), started.segment, "REFUSED")
+    return progress
+
+
 def _reasons(it: ImportProgress) -> str:
     if not it.failures:
         return "no reason was given"
-    return f"{it.rejected} rejected, such as: {shortened(it.failures[0], 400)}"
+    if not it.rejected:
+        return shortened(it.failures[0], 500)
+    return f"{it.rejected} rejected, such as: {shortened(it.failures[0], 500)}"
 
 
 def receipt_rows(seen: Mapping[str, ImportProgress]) -> list[dict[str, Any]]:

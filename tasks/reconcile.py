@@ -65,8 +65,8 @@ def wait_until_active(
     resources: Mapping[str, tuple[Kind, str]],
     waiting: Waiting,
     credentials: str | None,
-) -> dict[str, Found]:
-    """Return each resource as it ended, by key: ACTIVE, or broken with its failureReason.
+) -> dict[str, Found | None]:
+    """Return each resource as it ended, by key: ACTIVE, broken with its failureReason, or gone.
 
     resources  key → kind and ARN
     One process polls them all; a progress artifact tells how many are done.
@@ -76,22 +76,21 @@ def wait_until_active(
         0.0, key=artifact_key("wait", label), description=f"Waiting for {', '.join(resources)}."
     )
     statuses: dict[str, str] = {}
-    seen: dict[str, Found] = {}
-    views = {key: partial(_must_see, personalize, *where) for key, where in resources.items()}
-    for seen in looks(views, lambda found: not found.on_the_way, waiting):
+    seen: dict[str, Found | None] = {}
+    views = {key: partial(look, personalize, *where) for key, where in resources.items()}
+    for seen in looks(views, _is_settled, waiting):
         for key, found in seen.items():
-            if statuses.get(key) != found.status:
-                get_run_logger().info("%s is %s", key, found.status)
-                statuses[key] = found.status
-        done = sum(not found.on_the_way for found in seen.values())
+            status = found.status if found else "gone"
+            if statuses.get(key) != status:
+                get_run_logger().info("%s is %s", key, status)
+                statuses[key] = status
+        done = sum(_is_settled(found) for found in seen.values())
         update_progress_artifact(progress, 100.0 * done / len(resources))  # type: ignore[arg-type]
     return seen
 
 
-def _must_see(personalize: Any, kind: Kind, arn: str) -> Found:
-    if found := look(personalize, kind, arn):
-        return found
-    raise FatalError(f"{arn} vanished while it was waited for; run again to make it anew")
+def _is_settled(found: Found | None) -> bool:
+    return found is None or not found.on_the_way
 
 
 @task(task_run_name="metrics-{group}", **NETWORK)
@@ -107,7 +106,8 @@ def show_metrics(
     personalize = clients(credentials)("personalize")
     rows: list[dict[str, Any]] = []
     for solution, arn in sorted(versions.items()):
-        rows += metrics_rows(personalize, solution, _must_see(personalize, SOLUTION_VERSION, arn))
+        if version := look(personalize, SOLUTION_VERSION, arn):
+            rows += metrics_rows(personalize, solution, version)
     show_table(("metrics", group), rows, f"Offline metrics of {', '.join(sorted(versions))}.")
     return tuple(rows)
 

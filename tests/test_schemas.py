@@ -14,7 +14,8 @@ from personalization import schemas
 from personalization.errors import ConfigError
 from personalization.schemas import Field
 
-ORIGINAL = Path("/work/shared/data/bingewatch-original/bingewatch_config.json")
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+ORIGINAL = SHARED / "bingewatch-original" / "bingewatch_config.json"
 
 
 def field(name: str, avro: Any = "string", **attributes: Any) -> dict[str, Any]:

@@ -62,9 +62,26 @@ def test_a_look_that_may_succeed_later_is_repeated():
     assert seen == [{}, {"a": "done"}]
 
 
-def test_an_error_that_will_not_pass_ends_the_wait():
-    with pytest.raises(FatalError, match="gone"):
-        rounds({"a": scripted(FatalError("gone"))})
+def test_an_error_that_will_not_pass_is_raised_when_the_others_have_ended():
+    clock, seen = Clock(), []
+    look = {"a": scripted(FatalError("gone")), "b": scripted("busy", "done")}
+
+    done = looks(look, lambda it: it == "done", PATIENT, sleep=clock.sleep, clock=clock)
+    with pytest.raises(FatalError, match=r"^gone$"):
+        seen.extend(done)
+    assert seen == [{"b": "busy"}, {"b": "done"}]
+
+
+def test_several_errors_that_will_not_pass_are_told_together():
+    look = {"a": scripted(FatalError("gone")), "b": scripted(FatalError("denied"))}
+
+    with pytest.raises(FatalError, match="2 things went wrong: a: gone; b: denied"):
+        rounds(look)
+
+
+def test_the_end_of_patience_hides_no_error():
+    with pytest.raises(FatalError, match=r"waiting for b; .*; a: gone$"):
+        rounds({"a": scripted(FatalError("gone")), "b": lambda: "busy"})
 
 
 def test_the_end_of_patience_says_what_goes_on_and_what_to_do():

@@ -13,8 +13,9 @@ from personalization.config.defaults import filled_in
 from personalization.config.document import read
 from personalization.config.model import ParameterFile
 from personalization.config.sections import walk
-from personalization.config.service import service_findings, tag_findings
+from personalization.config.service import service_findings
 from personalization.config.structure import built, nulls
+from personalization.config.tags import tag_findings
 from personalization.config.training import solutions
 from personalization.errors import ConfigError, Finding
 
@@ -48,7 +49,7 @@ def check(text: str | bytes, source: str, *, now: dt.datetime | None = None) -> 
         return Checked(None, tuple(replace(f, source=source) for f in document.findings))
     file, faults = built(filled_in(document.value))
     missing = list(nulls(document.value))
-    seen = {fault.where for fault in missing}
+    seen = {fault.where for fault in missing} | document.unusable
     others: Iterator[Finding] = chain(
         faults, _about(document.value, now or dt.datetime.now(dt.UTC))
     )
@@ -75,7 +76,7 @@ def _about(document: Any, now: dt.datetime) -> Iterator[Finding]:
     if not isinstance(document, dict):
         return
     sections = tuple(walk(document))
-    yield from tag_findings(document)
+    yield from tag_findings(document, sections)
     yield from service_findings(sections)
     yield from consistency.datasets(document, sections)
     yield from consistency.encryption(sections)

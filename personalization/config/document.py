@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from personalization.errors import ConfigError, Finding, shortened
@@ -13,6 +14,7 @@ from personalization.errors import ConfigError, Finding, shortened
 # No parameter file is nested deeper than 10; the limit keeps recursion over the value safe.
 MAX_DEPTH: Final = 50
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_FLOAT: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _LAST_STEP: Final = re.compile(r"(?:\.?[^.\[\]]+|\[\d+\])$")
 
 
@@ -23,11 +25,13 @@ class Document:
     lines     path (`solutions[2].serviceConfig.name`) → line, counted from 1; empty when there is
               no value, because the text is no JSON
     findings  what was wrong with the text
+    unusable  paths of numbers that are none (NaN) or too large; their findings say all about them
     """
 
     value: Any
     lines: dict[str, int] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    unusable: frozenset[str] = frozenset()
 
     def line(self, path: str) -> int | None:
         """Return the line of the part at `path`, or of the nearest part around it."""
@@ -105,6 +109,7 @@ def _hint(text: str, at: int) -> str:
 def _located(text: str, value: Any) -> Document:
     lines: dict[str, int] = {}
     findings: list[Finding] = []
+    unusable: set[str] = set()
     for path, line, depth, token, first in _walk(text):
         if depth > MAX_DEPTH:
             problem, allowed = "is nested too deeply", f"at most {MAX_DEPTH} levels are allowed"
@@ -112,14 +117,26 @@ def _located(text: str, value: Any) -> Document:
         if not _is_text(path) or (token[0] == '"' and not _is_text(json.loads(token))):
             problem = f"holds half a character (a lone surrogate): {token!a}"
             return _unreadable(problem, "write the character itself", line)
-        if token in ("NaN", "Infinity", "-Infinity"):
-            findings.append(Finding(path, f"is {token}, which is not JSON", line=line))
+        if fault := _number_fault(token):
+            findings.append(replace(fault, where=path, line=line))
+            unusable.add(path)
         if first:
             problem = f"is written twice, first on line {first}"
             allowed = "only the last would count; take one out"
             findings.append(Finding(path, problem, allowed, line=line))
         lines[path] = line
-    return Document(value, lines, tuple(findings))
+    return Document(value, lines, tuple(findings), frozenset(unusable))
+
+
+def _number_fault(token: str) -> Finding | None:
+    """Say what Python reads as a number and is none, or as another one than is written."""
+    if token in ("NaN", "Infinity", "-Infinity"):
+        return Finding("", f"is {token}, which is not JSON", "write a number")
+    if _FLOAT.fullmatch(token) and math.isinf(float(token)):
+        return Finding(
+            "", f"is {shortened(token, 30)}, too large a number", "at most 1.7e308 can be read"
+        )
+    return None
 
 
 def _is_text(text: str) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import Any
 
 from personalization.config.document import step
 from personalization.config.sections import SCHEMA, SOLUTION, SOLUTION_VERSION_KEY, Section
+from personalization.config.tags import too_many_tags
 from personalization.errors import Finding
-from personalization.shapes import Violation, input_shape, service_model, violations
+from personalization.shapes import Violation, input_shape, violations
 
 
 def service_findings(sections: tuple[Section, ...]) -> Iterator[Finding]:
@@ -18,14 +18,6 @@ def service_findings(sections: tuple[Section, ...]) -> Iterator[Finding]:
         if section.has_config:
             yield from _supplied(section)
             yield from _broken(section)
-
-
-def tag_findings(document: Any) -> Iterator[Finding]:
-    """Yield what is wrong with the tags at the root, which all others inherit."""
-    if isinstance(document, dict) and document.get("tags") is not None:
-        tags = service_model("personalize").shape_for("Tags")
-        for violation in violations(tags, document["tags"], "tags"):
-            yield Finding(violation.path, violation.problem, violation.repair)
 
 
 def _supplied(section: Section) -> Iterator[Finding]:
@@ -44,7 +36,8 @@ def _broken(section: Section) -> Iterator[Finding]:
         # The file holds an object where the operation takes its text: rules of its own.
         config["schema"] = ""
     for violation in violations(input_shape("personalize", section.kind.operation), config):
-        if violation.path.split(".")[0] not in section.kind.supplied:
+        supplied = violation.path.split(".")[0] in section.kind.supplied
+        if not supplied and not too_many_tags(violation):
             path = step(section.config_path, violation.path)
             yield Finding(path, violation.problem, _repair(violation, section))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -27,6 +28,9 @@ from personalization.shapes import brief
 LONGEST_NAME_WITH_JOBS: Final = 63 - len("batch__2026_01_01_00_00_00")
 # Source: botocore, personalize 2018-05-22, documentation of CreateBatchSegmentJob's `numResults`.
 MAX_USERS: Final = 5_000_000
+# Source: the same, documentation of AutoTrainingConfig's `schedulingExpression`.
+MOST_DAYS: Final = 30
+_RATE: Final = re.compile(r"rate\(([0-9]+) days?\)")
 
 
 def solutions(sections: tuple[Section, ...]) -> Iterator[Finding]:
@@ -86,7 +90,13 @@ def _automatic(solution: Section) -> Iterator[Finding]:
         allowed = "Personalize no longer chooses recipes; take it out and name one in recipeArn"
         yield Finding(step(path, "performAutoML"), "is true", allowed)
     automatic = config.get("performAutoTraining") is True
-    if "autoTrainingConfig" in as_object(config.get("solutionConfig")) and not automatic:
+    solution_config = as_object(config.get("solutionConfig"))
+    rate = as_object(solution_config.get("autoTrainingConfig")).get("schedulingExpression")
+    days = _RATE.fullmatch(rate) if isinstance(rate, str) else None
+    if days and not 1 <= int(days[1]) <= MOST_DAYS:
+        where = step(path, "solutionConfig.autoTrainingConfig.schedulingExpression")
+        yield Finding(where, f"is {rate}", f"rate(1 day) to rate({MOST_DAYS} days) is allowed")
+    if "autoTrainingConfig" in solution_config and not automatic:
         problem = "is given, but performAutoTraining is not true"
         allowed = "set it to true; it is false here unless you say so, because trainings cost money"
         where = step(path, "solutionConfig.autoTrainingConfig")

@@ -43,12 +43,7 @@ def found(location: S3Path, s3: Any) -> AudienceFile:
 
 
 def importable(audience: Audience, s3: Any, kind: str, limits: Limits) -> AudienceFile:
-    """Return the audience's file.  Raises FatalError if nobody is in it or it is too big."""
-    if audience.count < 1:
-        raise FatalError(
-            f"audience {audience.name!r} has nobody in it; {kind} imports no empty file, "
-            "so its segment stays as it is"
-        )
+    """Return the audience's file.  Raises FatalError if it is too big."""
     file = found(audience.location, s3)
     within(file.size, audience.location, kind, limits)
     return file

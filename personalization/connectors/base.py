@@ -142,6 +142,8 @@ class TakesAudiences(ABC):
         Safe to repeat: the same file (location and version or ETag) is paid for once, unless its
         import failed.  Another file of the same logical audience replaces who is in the segment.
         An old file is not imported again; to go back to it, write it to a new location.
+        A file with nobody in it takes everybody out of the segment.  Where the destination cannot
+        do that, raises FatalError that says who is still in it.
         """
 
     @abstractmethod
@@ -277,6 +279,21 @@ class TakesAttributes(ABC):
 
     async def close(self, *, complete: bool) -> None:  # noqa: B027
         """Finish; `complete`: every batch of the run was answered, in this process or before."""
+
+
+class RegistersEndpoints(ABC):
+    """What a connector can do besides, if its destination has to be told who can be reached."""
+
+    @abstractmethod
+    def register_endpoints(self, endpoints: Audience) -> ImportTicket:
+        """Start importing a CSV of endpoint definitions; defines no segment.
+
+        As safe to repeat, and followed by `look`, as an audience's import.
+        """
+
+    @abstractmethod
+    def look(self, ticket: ImportTicket) -> ImportProgress:
+        """Return how far the import is, as `TakesAudiences.look` does."""
 
 
 def outcome(accepted: int, rejected: int) -> State:

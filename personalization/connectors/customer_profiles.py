@@ -14,6 +14,8 @@ Connect administrator guide, "Create segments from imported files", "Data expira
   then the segment keeps the people it had.  A definition that we did not make is never touched.
 - `DisplayName` of an upload job is "unique", so it is the segment's name and the file's version
   (and the attempt, after a failed one); that is also how an import is found again.
+- An audience that nobody is in needs no upload job: its segment is pointed at a mark that nobody
+  has.  What tells such imports apart is the file's version, and when S3 says it was written.
 - Rows whose id matches no profile create one: that is what the service does.  Profiles that an
   import created or touched expire; the longer of two expiries wins.
 - The job reports how many records failed, never which.
@@ -68,6 +70,8 @@ MARK_COLUMN = "Audience"
 # States of `UploadJobStatus`.
 _RUNNING = ("CREATED", "IN_PROGRESS")
 _FRUITLESS = ("FAILED", "STOPPED")
+# Stands for the upload job, and for its status, where nobody is to be uploaded.
+_EMPTY = "EMPTY"
 
 
 class CustomerProfilesConfig(ConnectorConfig):
@@ -135,6 +139,10 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences, TakesA
         file = importable(audience, self._s3, self.kind, self.limits)
         segment = segment_name(audience.name)
         title = f"{segment}.{file.version}"
+        if audience.count < 1 and profiles_upload.is_empty(file, self._s3):
+            logger.info("nobody is in %s: its segment will be empty", audience.location)
+            job_id = f"{_EMPTY}-{file.version}-{_seconds(file.modified):.0f}"
+            return ImportTicket(self.kind, job_id, segment, file.version, audience)
         with aws_errors(f"importing {audience.name!r} into domain {self.config.domain!r}"):
             attempts = self._attempts(title)
             job = next((each for each in attempts if each["Status"] not in _FRUITLESS), None)
@@ -151,6 +159,11 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences, TakesA
 
     def look(self, ticket: ImportTicket) -> ImportProgress:
         """Return how far the upload job is.  Once it ended well, points the segment at it."""
+        if ticket.job.startswith(_EMPTY):
+            written = float(ticket.job.rpartition("-")[2])
+            mark = Mark(ticket.version, ticket.job, written, precision_s=1.0)
+            self._segments.point(ticket.segment, ticket.audience, mark)
+            return ImportProgress("succeeded", 0, 0, (), ticket.segment, _EMPTY)
         doing = f"following upload job {ticket.job} of domain {self.config.domain!r}"
         with aws_errors(doing):
             job = self._profiles.get_upload_job(DomainName=self.config.domain, JobId=ticket.job)

@@ -15,6 +15,9 @@ What the model says, and what had to be chosen (botocore, pinpoint 2016-12-01; P
   the object was last written has read this version; one made before has not.
 - `TotalProcessed` is taken to include `TotalFailures`; the model does not say.
 - A job counts as failed from FAILING on: it will not end otherwise.
+- The model does not say what an import of nobody does to a segment, and an imported segment has no
+  other way to lose its members.  So an audience that became empty is refused, and the refusal says
+  which segment still has people; without such a segment there is nothing to do.
 - An import has no place for lineage: its segment shows the S3 URL, and the rest must lie
   beside that file.
 """
@@ -44,6 +47,7 @@ from personalization.connectors.base import (
     ImportTicket,
     Limits,
     Membership,
+    RegistersEndpoints,
     Rendering,
     RequestLimits,
     State,
@@ -54,11 +58,15 @@ from personalization.connectors.base import (
 )
 from personalization.connectors.naming import segment_name
 from personalization.connectors.registry import register
-from personalization.errors import shortened
+from personalization.errors import FatalError, shortened
 
 logger = logging.getLogger(__name__)
 
 _FAILED = ("FAILING", "FAILED")
+# Stands for the job, and for its status, where nobody is to be imported.
+_EMPTY = "EMPTY"
+# Characters of a failure: it may begin with an S3 URI that takes most of the usual 200.
+_LONGEST = 500
 # As many items a page as Pinpoint gives.  Source: Pinpoint API reference, parameter `page-size`.
 _PAGE_SIZE = "100"
 
@@ -75,7 +83,7 @@ class PinpointConfig(ConnectorConfig):
 
 
 @register
-class Pinpoint(Connector[PinpointConfig], TakesAudiences, TakesAttributes):
+class Pinpoint(Connector[PinpointConfig], TakesAudiences, RegistersEndpoints, TakesAttributes):
     """One import job an audience file, one segment a logical audience; endpoints by the hundred."""
 
     kind: ClassVar[str] = "pinpoint"
@@ -100,6 +108,8 @@ class Pinpoint(Connector[PinpointConfig], TakesAudiences, TakesAttributes):
 
     def start_import(self, audience: Audience) -> ImportTicket:
         file = audience_file.importable(audience, self._s3, self.kind, self.limits)
+        if audience.count < 1:
+            return self._nobody(audience, file)
         return self._start(audience, file, segment_name(audience.name))
 
     def register_endpoints(self, endpoints: Audience) -> ImportTicket:
@@ -111,16 +121,32 @@ class Pinpoint(Connector[PinpointConfig], TakesAudiences, TakesAttributes):
         return self._start(endpoints, file, "")
 
     def look(self, ticket: ImportTicket) -> ImportProgress:
+        if ticket.job == _EMPTY:
+            return ImportProgress("succeeded", 0, 0, (), "", _EMPTY)
         application = self.config.application_id
         with aws_errors(f"following import job {ticket.job} of Pinpoint application {application}"):
             answer = self._pinpoint.get_import_job(ApplicationId=application, JobId=ticket.job)
         job = answer["ImportJobResponse"]
         state, accepted, rejected = _ended(job)
-        failures = tuple(shortened(said) for said in job.get("Failures", [])[:MAX_FAILURES])
+        failures = tuple(
+            shortened(said, _LONGEST) for said in job.get("Failures", [])[:MAX_FAILURES]
+        )
         if state == "failed" and not failures:
             failures = (f"{job.get('FailedPieces', 0)} pieces failed; Pinpoint does not say why",)
         segment = job["Definition"].get("SegmentId", "")
         return ImportProgress(state, accepted, rejected, failures, segment, job["JobStatus"])
+
+    def _nobody(self, audience: Audience, file: audience_file.AudienceFile) -> ImportTicket:
+        application, segment = self.config.application_id, segment_name(audience.name)
+        with aws_errors(f"importing {audience.name!r} into Pinpoint application {application!r}"):
+            known = self._segment_id(segment, self._jobs(segment))
+        if known:
+            raise FatalError(
+                f"audience {audience.name!r} has nobody in it, and {self.kind} cannot empty a "
+                f"segment: {segment} ({known}) still holds the people of its last import; delete "
+                "it, or send it nothing"
+            )
+        return ImportTicket(self.kind, _EMPTY, segment, file.version, audience)
 
     @property
     def attribute_limits(self) -> RequestLimits:

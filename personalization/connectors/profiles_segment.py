@@ -26,12 +26,14 @@ _MAX_DISPLAY_NAME = 255  # shape `string1To255`
 class Mark:
     """What an import wrote into its people's profiles, and which import it was.
 
-    created  when its upload job was made, in Unix seconds by the service's clock
+    created      when its upload job was made, in Unix seconds by the service's clock
+    precision_s  it may have been so much later: S3 tells whole seconds
     """
 
     value: str
     job: str
     created: float
+    precision_s: float = 0.0
 
 
 class SegmentPointer:
@@ -61,7 +63,7 @@ class SegmentPointer:
                 )
             if tags.get(JOB) == mark.job:
                 return
-            if float(tags.get(JOB_CREATED, 0)) > mark.created:
+            if float(tags.get(JOB_CREATED, 0)) > mark.created + mark.precision_s:
                 logger.info("segment %s holds a newer import than %s", segment, mark.job)
                 return
             self._replace(segment, audience, mark)

@@ -46,6 +46,11 @@ def marked(
         text.detach()
 
 
+def is_empty(file: AudienceFile, s3: Any) -> bool:
+    """Return whether there is nobody below the header.  Raises FatalError as `marked` does."""
+    return next(_ids(file, s3), None) is None
+
+
 def put(
     url: str, token: str | None, body: IO[bytes], transport: httpx.BaseTransport | None
 ) -> None:

@@ -6,7 +6,7 @@ repeated, and a run that was killed is finished by running it again.
 """
 
 from personalization.resources.account import Account
-from personalization.resources.actual import Found, look
+from personalization.resources.actual import Found, imported_before, look
 from personalization.resources.desired import Resource, batch_job, declared
 from personalization.resources.ledger import Ledger
 from personalization.resources.plan import Plan, Step, plan
@@ -25,6 +25,7 @@ __all__ = [
     "batch_job",
     "declared",
     "ensure",
+    "imported_before",
     "look",
     "plan",
 ]

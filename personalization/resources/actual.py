@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -14,6 +14,7 @@ from personalization.resources.account import Account
 from personalization.resources.desired import Resource
 from personalization.resources.kinds import (
     BROKEN,
+    DATASET,
     DATASET_IMPORT_JOB,
     ON_THE_WAY,
     SCHEMA,
@@ -37,10 +38,15 @@ class Found:
         return "ACTIVE" if self.kind == SCHEMA else str(self.description.get("status", ""))
 
     @property
+    def _update(self) -> Mapping[str, Any]:
+        title = self.kind.name[0].upper() + self.kind.name[1:]
+        update: Mapping[str, Any] = self.description.get(f"latest{title}Update", {})
+        return update
+
+    @property
     def update_status(self) -> str:
         """The status of the latest update, empty if there was none."""
-        title = self.kind.name[0].upper() + self.kind.name[1:]
-        return str(self.description.get(f"latest{title}Update", {}).get("status", ""))
+        return str(self._update.get("status", ""))
 
     @property
     def on_the_way(self) -> bool:
@@ -55,7 +61,8 @@ class Found:
     @property
     def why(self) -> str:
         """Why it failed, in Personalize's words, or a plain statement that it did not say."""
-        return str(self.description.get("failureReason") or "Personalize gave no failureReason")
+        said = self.description.get("failureReason") or self._update.get("failureReason")
+        return str(said or "Personalize gave no failureReason")
 
     @property
     def created_at(self) -> dt.datetime:
@@ -116,6 +123,16 @@ def newest_version(personalize: Any, solution_arn: str, *, other_than: str = "")
     return None
 
 
+def imported_before(personalize: Any, account: Account, dataset: str) -> bool:
+    """Whether data was ever imported into the dataset (`group/INTERACTIONS`)."""
+    arn = account.arn(DATASET, dataset)
+    jobs = (
+        look(personalize, DATASET_IMPORT_JOB, job)
+        for job in _newest_first(personalize, DATASET_IMPORT_JOB, arn)
+    )
+    return any(job.status == "ACTIVE" for job in jobs if job)
+
+
 def active_version(personalize: Any, account: Account, solution: str) -> Found | None:
     """Return the newest ACTIVE version of the solution of that name, or None."""
     return newest_version(personalize, account.arn(SOLUTION, solution))
@@ -137,6 +154,11 @@ def _newest_first(personalize: Any, kind: Kind, parent: str) -> Iterator[str]:
     yield from (str(summary[kind.arn_member]) for summary in summaries)
 
 
+# What a batch job gets that does not say.
+# Source: Personalize developer guide, "Creating a batch segment job" (numResults).
+_SERVICE_CHOOSES: Final = {"numResults": 25, "filterArn": None}
+
+
 def _stands_for(resource: Resource, found: Found) -> bool:
     """Whether an existing job could be the one that `resource` asks for.
 
@@ -147,7 +169,8 @@ def _stands_for(resource: Resource, found: Found) -> bool:
         return True
     ignored = {"jobName", "jobOutput", "roleArn", "tags"}
     wanted = {k: v for k, v in resource.parameters.items() if k not in ignored}
-    return not differences(wanted, found.description)
+    held = {**_SERVICE_CHOOSES, **found.description}
+    return not differences({**_SERVICE_CHOOSES, **wanted}, held)
 
 
 def differences(wanted: Mapping[str, Any], actual: Mapping[str, Any], path: str = "") -> list[str]:

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from personalization.aws import S3Path, aws_errors
+from personalization.aws import S3Path
 from personalization.errors import FatalError
+from personalization.objects import listing
 from personalization.resources.account import Account
 from personalization.resources.actual import Found, look
 from personalization.resources.kinds import DATASET, SCHEMA
@@ -22,17 +23,13 @@ def outputs(s3: Any, folder: S3Path) -> tuple[S3Path, ...]:
     """Return the `.out` files of a finished job, in the order of their names.
 
     Personalize writes `<input name>.out` for each input file, and an empty `_CHECK` at the end.
-    Raises FatalError if either is not there.
+    What lies in folders below is not its.  Raises FatalError if either is not there.
     """
-    with aws_errors(f"listing {folder}"):
-        pages = list(
-            s3.get_paginator("list_objects_v2").paginate(Bucket=folder.bucket, Prefix=folder.key)
-        )
-    keys = sorted(entry["Key"] for page in pages for entry in page.get("Contents", ()))
-    written = tuple(S3Path(folder.bucket, key) for key in keys if key.endswith(".out"))
+    there = [it.path for it in listing(s3, folder, deep=False)]
+    written = tuple(it for it in there if it.key.endswith(".out"))
     if not written:
         raise FatalError(f"there is no .out file in {folder}; the batch job has written nothing")
-    if f"{folder.key}_CHECK" not in keys:
+    if folder / "_CHECK" not in there:
         raise FatalError(
             f"there is no _CHECK in {folder}, so the output may be incomplete; "
             "wait for the batch job to become ACTIVE, then run again"

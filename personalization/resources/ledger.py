@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from personalization.errors import FatalError
 from personalization.resources.actual import Found
@@ -14,6 +15,8 @@ from personalization.resources.kinds import (
     Kind,
 )
 from personalization.resources.plan import Plan
+
+T = TypeVar("T")
 
 
 class Ledger:
@@ -49,20 +52,31 @@ class Ledger:
                 pending[resource.key] = (resource.kind, answer)
         return pending
 
-    def ended(self, found: Mapping[str, Found]) -> None:
-        """Note how resources ended that were waited for."""
+    def ended(self, found: Mapping[str, Found | None]) -> None:
+        """Note how resources ended that were waited for; None is one that is gone."""
         for key, it in found.items():
-            if it.status == "ACTIVE" and it.update_status != "CREATE FAILED":
+            if it is None:
+                self.failures[key] = "vanished while it was waited for; run again to make it anew"
+            elif it.status == "ACTIVE" and it.update_status != "CREATE FAILED":
                 self.arns[key] = it.arn
             else:
                 self.failures[key] = f"{it.arn} is {it.update_status or it.status}: {it.why}"
 
-    @property
-    def batch_jobs(self) -> dict[str, Kind]:
-        """ARN → kind of the batch jobs that are done, in this run or before."""
+    def batch_jobs(self, *, new: bool) -> dict[str, Kind]:
+        """Return ARN → kind of the batch jobs that were done, in this run (`new`) or before."""
         kinds = {key: self._resources[key].kind for key in self.arns}
-        batch = (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB)
-        return {self.arns[key]: kind for key, kind in kinds.items() if kind in batch}
+        return {
+            self.arns[key]: kind
+            for key, kind in kinds.items()
+            if kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB) and new == (key in self._changing)
+        }
+
+    def told(self, what: str, answer: T | BaseException, otherwise: T) -> T:
+        """Return the answer; if there was none, note why and return `otherwise`."""
+        if isinstance(answer, BaseException):
+            self.failures[what] = str(answer)
+            return otherwise
+        return answer
 
     @property
     def new_versions(self) -> dict[str, str]:

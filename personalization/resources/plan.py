@@ -50,7 +50,7 @@ class Plan:
     def importing(self) -> tuple[str, ...]:
         """The datasets that are to be imported: `interactions`, `items`, `users`."""
         imports = [it.resource for it in self.changes if it.resource.kind == DATASET_IMPORT_JOB]
-        return tuple(it.name.split("_")[2] for it in imports)
+        return tuple(it.references["datasetArn"].rpartition("/")[2].lower() for it in imports)
 
     @property
     def batching(self) -> tuple[str, ...]:

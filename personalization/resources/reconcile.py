@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -83,7 +84,8 @@ def decide(
         return _version(personalize, resource, found, arns, policy)
     if resource.kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
         return _batch_job(resource, found)
-    return _named(resource, found, arns)
+    decision = _named(resource, found, arns)
+    return _tagged(personalize, resource, decision) if decision.action == "keep" else decision
 
 
 def ensure(
@@ -116,6 +118,10 @@ def ensure(
 
 
 def _update(personalize: Any, found: Found, changes: Mapping[str, Any]) -> None:
+    if "tags" in changes:
+        request = {"resourceArn": found.arn, "tags": changes["tags"]}
+        _call(personalize, "tag_resource", request, f"tagging {found.arn}")
+        return
     request = {found.kind.arn_member: found.arn, **changes}
     _call(personalize, found.kind.method("update"), request, f"updating {found.arn}")
 
@@ -176,8 +182,7 @@ def _import(resource: Resource, found: Found) -> Decision:
 
 def _ours(name: str) -> bool:
     """Whether the import's name ends in a digest of its data, as the ones made here do."""
-    stem, _, digest = name.rpartition("_")
-    return stem.startswith("dataset_import_") and len(digest) == 10
+    return re.fullmatch(r"dataset_import_[a-z]+_\d{4}(_\d\d){5}_[0-9a-f]{10}", name) is not None
 
 
 def _version(
@@ -207,10 +212,12 @@ def _batch_job(resource: Resource, found: Found) -> Decision:
     name = str(found.description["jobName"])
     if found.broken:
         return Decision("create", f"{name} failed: {found.why}", found)
-    if found.on_the_way:
-        return Decision("wait", f"{name} is running", found)
+    # S3 tells time in whole seconds.  A change within the second in which the job was asked for is
+    # not seen; to count that second as changed would pay for jobs twice.
     if resource.changed_at and resource.changed_at > found.created_at:
         return Decision("create", f"its input changed after {name}", found)
+    if found.on_the_way:
+        return Decision("wait", f"{name} is running", found)
     if resource.max_age and found.created_at + resource.max_age < dt.datetime.now(dt.UTC):
         return Decision("create", f"{name} is older than {resource.max_age}", found)
     return Decision("keep", f"{name} did it with this version and this input", found)
@@ -243,6 +250,26 @@ def _named(resource: Resource, found: Found, arns: Mapping[str, str]) -> Decisio
         "give it a new name in the parameter file, or delete the old one",
         found,
     )
+
+
+def _tagged(personalize: Any, resource: Resource, decision: Decision) -> Decision:
+    """Return what is to be done about declared tags that are missing or say something else.
+
+    Tags that are not declared stay: others may have set them.
+    """
+    declared = {it["tagKey"]: it["tagValue"] for it in resource.parameters.get("tags", ())}
+    if not declared or decision.found is None:
+        return decision
+    arn = decision.found.arn
+    answer = _call(
+        personalize, "list_tags_for_resource", {"resourceArn": arn}, f"reading tags of {arn}"
+    )
+    held = {it["tagKey"]: it["tagValue"] for it in answer["tags"]}
+    new = {key: value for key, value in declared.items() if held.get(key) != value}
+    if not new:
+        return decision
+    tags = [{"tagKey": key, "tagValue": value} for key, value in new.items()]
+    return Decision("update", f"tags differ: {', '.join(new)}", decision.found, {"tags": tags})
 
 
 def _update_for(

@@ -16,7 +16,7 @@ class TrainReport:
     """What `train` found, planned and did.
 
     arns     key of a resource (`solution/films`) → its ARN, for all that is ACTIVE now
-    outputs  S3 URIs of the `.out` files that batch jobs wrote in this run
+    outputs  S3 URIs of the `.out` files of its batch jobs, of this run or kept from earlier ones
     metrics  rows of the metrics table: solution, metric, this version, previous version, change
     """
 

@@ -11,6 +11,9 @@ A stem stands alone only where the query can be read back from it without doubt:
 `ITEMS.<column> = "<Capitalised>"` with a column in one case, or an item id of letters and digits.
 Every other query gets `-` and 60 bits of its SHA-256, which no bare stem can look like.
 
+Audiences of the same query under other than the default options are other audiences: their names
+say the options after `__`, as in `ITEMSgenresAction__endpoints-EMAIL`.
+
 Source of the stem: aws-samples "Contextual targeting with Amazon Pinpoint and Amazon Personalize".
 """
 
@@ -49,6 +52,17 @@ def logical_name(query: Mapping[str, Any], channel: str | None = None) -> str:
     if not (readable and len(query) == 1 and len(stem) <= STEM_LIMIT):
         stem = f"{stem[: STEM_LIMIT - _DIGEST_LENGTH - 1].rstrip('_-')}-{_digest(query)}"
     return stem if channel is None else f"{stem}_{channel}"
+
+
+def variant_name(logical: str, variant: str) -> str:
+    """Return the name of an audience under options with this `variant`: the logical name, if none.
+
+    It keeps within the same limit; what is cut off is told by 60 bits of the whole.
+    """
+    name = f"{logical}__{variant}" if variant else logical
+    if len(name) <= NAME_LIMIT:
+        return name
+    return f"{name[: NAME_LIMIT - _DIGEST_LENGTH - 1].rstrip('_-')}-{_digest({'name': name})}"
 
 
 def stamped_name(logical: str, stamp: dt.datetime) -> str:

@@ -64,6 +64,20 @@ class AudienceOptions(BaseModel):
         "those without an eligible endpoint among them are not replaced.",
     )
 
+    def variant(self) -> str:
+        """Return what sets these options apart from the default ones, in words; empty for those.
+
+        Channels with an audience each are not told: the names of those audiences tell them.
+        """
+        told = {
+            "endpoints": self.address_by == "endpoint",
+            "-".join(sorted({*(self.channels or ())})): not self.one_per_channel,
+            "inactive-too": not self.only_active,
+            "opted-out-too": not self.respect_opt_out,
+            f"top{self.top}": self.top is not None,
+        }
+        return "-".join(words for words, apart in told.items() if words and apart)
+
     def needed_columns(self) -> Iterator[str]:
         """Yield the columns, besides the user's id, that the endpoint table must have."""
         if self.address_by == "endpoint":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ class AudienceFile:
     path                CSV, one column `Id`, LF line ends
     query               the line's input; `source` and `line` say where it stood
     users               the line's users, before `top` and with duplicates
+    no_ids              how many more it listed that were null or empty
     members             rows of the file
     unmapped            users, of those asked for, without an eligible endpoint
     unmapped_path       their list (CSV, one column `user_id`), or None if there is none
@@ -40,6 +42,7 @@ class AudienceFile:
     sha256: str
     source: Path
     line: int
+    no_ids: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,13 @@ class Rejects:
     """Keeps rejected lines: `rejected.out` as they were, `rejected.csv` with the reasons.
 
     Row n of the CSV (file, line, reason) speaks of line n of the other.  Neither exists, not even
-    from an earlier run, as long as nothing is rejected.
+    from an earlier run, as long as nothing is rejected.  `origins` says what files are called
+    there, if not by their paths.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, origins: Mapping[Path, str] | None = None) -> None:
         self._folder = folder
+        self._origins = origins or {}
         self.path = folder / "rejected.out"
         self.listed: list[RejectedLine] = []
         self.count = 0
@@ -104,7 +109,7 @@ class Rejects:
             self._reasons = self.path.with_suffix(".csv").open("w", encoding="utf-8", newline="")
             csv.writer(self._reasons, lineterminator="\n").writerow(["file", "line", "reason"])
         self._lines.write(text + b"\n")
-        row = [str(line.file), line.number, line.reason]
+        row = [self._origins.get(line.file, str(line.file)), line.number, line.reason]
         csv.writer(self._reasons, lineterminator="\n").writerow(row)
         self.count += 1
         if len(self.listed) < MOST_LISTED:

@@ -13,7 +13,7 @@ import datetime as dt
 import hashlib
 import logging
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,12 +52,14 @@ def write_audiences(
     options: AudienceOptions,
     stamp: dt.datetime,
     index: Path | None = None,
+    origins: Mapping[Path, str] | None = None,
 ) -> AudienceReport:
     """Write one audience for each line of `out_files` (for each line and channel, if so asked).
 
     endpoints  a CSV file, several, or a folder of `*.csv` (see `open_endpoints`)
     index      folder where the endpoints are kept in a faster form from run to run; a run without
                it makes and drops its own
+    origins    where the `out_files` came from, for rejected.csv; else it names their paths
     target     written as above; files of the same names are replaced, each when complete
 
     Users and endpoints appear once an audience; an audience nobody is in is a header alone.  Users
@@ -71,7 +73,7 @@ def write_audiences(
     target.mkdir(parents=True, exist_ok=True)
     written: list[AudienceFile] = []
     with (
-        Rejects(target / "rejected") as rejects,
+        Rejects(target / "rejected", origins) as rejects,
         _index(endpoints, options, index, target) as found,
     ):
         channels = _channels(options, found)
@@ -219,6 +221,7 @@ def _write(draft: _Draft, target: Path, stamp: dt.datetime) -> AudienceFile:
         sha256=sha256,
         source=draft.line.file,
         line=draft.line.number,
+        no_ids=draft.line.no_ids,
     )
 
 

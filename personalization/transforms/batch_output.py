@@ -43,6 +43,7 @@ class SegmentLine:
     query   the line's input; `itemId` is always text
     users   `user_id` str, best first, as listed: duplicates included, no nulls, none empty
     span    where it stands in its file, in bytes, without its line end
+    no_ids  how many of the listed users were null or empty, and are left out
     """
 
     file: Path
@@ -50,6 +51,7 @@ class SegmentLine:
     query: dict[str, Any]
     users: pl.Series
     span: tuple[int, int]
+    no_ids: int = 0
 
     def text(self) -> bytes:
         """Read the line again, as it is written."""
@@ -90,22 +92,23 @@ def read_lines(path: Path, reject: Callable[[RejectedLine, bytes], None]) -> Ite
             stop = end - 1 if end > start and text[end - 1] == ord("\r") else end
             if _INK.search(text, start, stop):
                 try:
-                    query, users = _parse(text, start, stop)
+                    query, users, no_ids = _parse(text, start, stop)
                 except _Unusable as why:
                     reject(RejectedLine(path, number, shortened(why)), text[start:stop])
                 else:
-                    yield SegmentLine(path, number, query, users, (start, stop))
+                    yield SegmentLine(path, number, query, users, (start, stop), no_ids)
             start = end + 1
 
 
-def _parse(text: mmap, start: int, stop: int) -> tuple[dict[str, Any], pl.Series]:
+def _parse(text: mmap, start: int, stop: int) -> tuple[dict[str, Any], pl.Series, int]:
     if quickly := _parse_around_the_users(text, start, stop):
-        return quickly
+        return *quickly, 0
     line = _object(text[start:stop])
-    users = strings_of(_listed(line))
+    listed = _listed(line)
+    users = strings_of(listed)
     if isinstance(users, str):
         raise _Unusable(users)
-    return _query(line), users
+    return _query(line), users, len(listed) - len(users)
 
 
 def _parse_around_the_users(

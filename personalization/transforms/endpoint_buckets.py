@@ -68,8 +68,8 @@ def split_endpoints(
             statistics=False,
             mkdir=True,
         )
-    except pl.exceptions.PolarsError as error:
-        raise unreadable(error) from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise unreadable(error, *table.files) from error
     return buckets
 
 

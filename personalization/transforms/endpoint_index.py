@@ -54,15 +54,15 @@ class EndpointIndex:
         One row an eligible endpoint, or with no columns one a user who has any; within a bucket
         sorted by row, a user's endpoints in the table's order.
         """
-        hashed = hashes(users)
-        bucket = (hashed % np.uint64(self.buckets)).astype(np.uint16)
-        order = np.argsort(bucket, kind="stable").astype(np.uint32)  # 16 bits: a radix sort
+        smallest = np.min_scalar_type(self.buckets - 1)  # of 8 or 16 bits: a radix sort
+        bucket = (hashes(users) % np.uint64(self.buckets)).astype(smallest)
+        order = np.argsort(bucket, kind="stable").astype(np.uint32)
         edges = np.cumsum(np.bincount(bucket, minlength=self.buckets))
 
         def match(number: int, rows: Numbers) -> pl.DataFrame:
             here = users.gather(rows)
             if self.is_sorted:
-                return self._look_up(number, rows, here, hashed[rows], columns)
+                return self._look_up(number, rows, here, columns)
             return self._join(number, rows, here, columns)
 
         # polars and numpy leave Python's lock, so threads share the cores.
@@ -84,13 +84,13 @@ class EndpointIndex:
         return asked.join(there, on=USER_ID, maintain_order="left_right").drop(USER_ID)
 
     def _look_up(
-        self, bucket: int, rows: Numbers, here: pl.Series, hashed: Numbers, columns: Sequence[str]
+        self, bucket: int, rows: Numbers, here: pl.Series, columns: Sequence[str]
     ) -> pl.DataFrame:
         there = pl.read_parquet(users_file(self.folder, bucket))
         endpoints = self._endpoints(bucket).with_columns(self.eligible.alias(_ELIGIBLE))
         told = endpoints.select(_ELIGIBLE, *columns).collect()
         eligible = told[_ELIGIBLE].to_numpy()
-        found, place = _find(here, hashed, there)
+        found, place = _find(here, there)
         ends = there[END].to_numpy().astype(np.int64)
         starts = np.append(0, ends[:-1])
         if not columns:
@@ -104,7 +104,7 @@ class EndpointIndex:
         return pl.DataFrame({ROW: np.repeat(rows[found], counts)[keep], **chosen})
 
 
-def _find(here: pl.Series, hashed: Numbers, there: pl.DataFrame) -> tuple[Numbers, Numbers]:
+def _find(here: pl.Series, there: pl.DataFrame) -> tuple[Numbers, Numbers]:
     """Return which of `here` are among the users `there`, and each one's place there."""
     known = there[HASH].to_numpy()
     if not known.size:
@@ -116,7 +116,7 @@ def _find(here: pl.Series, hashed: Numbers, there: pl.DataFrame) -> tuple[Number
             .join(there.with_row_index("place"), on=USER_ID, maintain_order="left")
         )
         return both["found"].to_numpy(), both["place"].to_numpy()
-    place = np.minimum(_first_not_below(known, hashed), known.size - 1)
+    place = np.minimum(_first_not_below(known, hashes(here)), known.size - 1)
     found = np.flatnonzero((there[USER_ID].gather(place) == here).to_numpy())
     return found, place[found]
 

@@ -79,9 +79,12 @@ _REPAIR: Final = {
 }
 
 
-def unreadable(error: Exception) -> ConfigError:
+def unreadable(error: Exception, *files: Path) -> ConfigError:
     """Translate what polars says about a CSV it cannot read."""
-    return ConfigError(f"the endpoint table cannot be read: {shortened(error)}")
+    names = ", ".join(file.name for file in files)
+    return ConfigError(
+        f"the endpoint table cannot be read: {shortened(error)}; is it a CSV in UTF-8? ({names})"
+    )
 
 
 def _files(source: Path | Sequence[Path]) -> list[Path]:
@@ -95,8 +98,8 @@ def _header(file: Path) -> tuple[str, ...]:
         raise ConfigError(f"the endpoint table {file} does not exist")
     try:
         return tuple(pl.scan_csv(file, infer_schema=False, glob=False).collect_schema().names())
-    except pl.exceptions.PolarsError as error:
-        raise unreadable(error) from error
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise unreadable(error, file) from error
 
 
 def _scan(file: Path, columns: tuple[str, ...]) -> pl.LazyFrame:

@@ -90,12 +90,11 @@ def _split(border: bytes, view: Bytes) -> pl.Series | None:
 
 
 def strings_of(values: Sequence[Any]) -> pl.Series | str:
-    """Return a parsed array as `user_id`, or what is wrong with it.  Whole numbers become text."""
-    if not all(type(value) is str for value in values):
-        for place, value in enumerate(values, start=1):
-            if type(value) not in (str, int):
-                return f"user {place} is {value!r}, not a string"
-        values = [str(value) for value in values]
-    if "" in values:
-        return f"user {values.index('') + 1} is an empty string"
-    return pl.Series(USER_ID, values, pl.String)
+    """Return a parsed array's ids as `user_id`, or why there are none in it.
+
+    Whole numbers become text.  What is no id (null, an empty string, anything else) is left out.
+    """
+    usable = [str(value) for value in values if value != "" and type(value) in (str, int)]
+    if values and not usable:
+        return f"none of its {len(values)} users is an id; the first is {values[0]!r}"
+    return pl.Series(USER_ID, usable, pl.String)

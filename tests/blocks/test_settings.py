@@ -60,3 +60,11 @@ def test_clients_come_from_a_saved_block_too(aws, prefect_server, monkeypatch):
 
     assert client.meta.region_name == "eu-west-1"
     assert client.list_dataset_groups()["datasetGroups"] == []
+
+
+@pytest.mark.server
+def test_a_block_that_is_not_there_is_named(prefect_server):
+    said = "there is no AwsCredentials block named 'nope'; save one in Prefect's UI under Blocks"
+
+    with pytest.raises(ConfigError, match=said):
+        clients("nope")("s3")

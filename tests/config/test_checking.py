@@ -146,6 +146,43 @@ def test_the_smallest_file_has_no_finding():
         ),
         pytest.param("tags", "a", ["error tags: is a string: 'a'; must be a list"], id="tags-text"),
         pytest.param(
+            "tags",
+            [{"tagKey": "team", "tagValue": "a"}, {"tagKey": "team", "tagValue": "b"}],
+            [
+                "error tags[1].tagKey: is 'team' again; a key has one value; "
+                "tags[0].tagKey has it, too"
+            ],
+            id="tag-twice",
+        ),
+        pytest.param(
+            "filters",
+            [
+                {
+                    "serviceConfig": {
+                        "name": "f",
+                        "filterExpression": "x",
+                        "tags": [{"tagKey": "aws:team", "tagValue": "aws:a"}],
+                    }
+                }
+            ],
+            [
+                "error filters[0].serviceConfig.tags[0].tagKey: is 'aws:team'; "
+                "aws: begins the tags that AWS sets; choose another",
+                "error filters[0].serviceConfig.tags[0].tagValue: is 'aws:a'; "
+                "aws: begins the tags that AWS sets; choose another",
+            ],
+            id="tags-of-aws",
+        ),
+        *(
+            pytest.param(
+                path,
+                [{"tagKey": f"k{n}", "tagValue": ""} for n in range(count)],
+                [f"error {path}: has {count} tags; a resource has at most 50"],
+                id=f"{count}-tags",
+            )
+            for path, count in (("solutions[0].serviceConfig.tags", 51), ("tags", 201))
+        ),
+        pytest.param(
             "datasets.interactions.dataset.serviceConfig.datasetType",
             "Interactions",
             [
@@ -370,6 +407,21 @@ def parameters(recipe: str, **more: Any) -> dict[str, Any]:
                 "say so, because trainings cost money"
             ],
             id="automatic-training-that-is-off",
+        ),
+        *(
+            pytest.param(
+                parameters(
+                    "aws-sims",
+                    performAutoTraining=True,
+                    solutionConfig={"autoTrainingConfig": {"schedulingExpression": rate}},
+                ),
+                [
+                    "error solutions[0].serviceConfig.solutionConfig.autoTrainingConfig."
+                    f"schedulingExpression: is {rate}; rate(1 day) to rate(30 days) is allowed"
+                ],
+                id=rate,
+            )
+            for rate in ("rate(0 days)", "rate(31 days)")
         ),
         pytest.param(
             parameters("aws-sims", performAutoTraining=True)
@@ -603,6 +655,15 @@ def test_a_key_written_twice_does_not_hide_the_other_findings():
     text = json.dumps(small(hello=1)).replace('"hello"', '"tags": [], "tags": [], "hello"')
 
     assert [finding.where for finding in config.check(text, "c.json").findings] == ["tags", "hello"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "9" * 400])
+def test_what_is_no_number_has_one_finding(number):
+    checked = config.check(json.dumps(small()).replace('"shop"', number), "c.json")
+
+    (finding,) = checked.findings
+    assert str(finding).startswith(f"c.json:1: datasetGroup.serviceConfig.name: is {number[:9]}")
+    assert checked.file is None
 
 
 def test_warnings_do_not_refuse_the_file():

@@ -70,6 +70,9 @@ def test_a_byte_order_mark_is_passed_over():
             id="twice",
         ),
         pytest.param('{"a": [NaN]}', 1, "a[0]: is NaN, which is not JSON", id="nan"),
+        pytest.param(
+            '{"a": -1e999}', 1, "a: is -1e999, too large a number; at most 1.7e308", id="too-large"
+        ),
         pytest.param('{"a": -Infinity}', 1, "a: is -Infinity, which is not", id="infinity"),
         pytest.param(
             "[" * 60 + "]" * 60, 1, "is nested too deeply; at most 50 levels are allowed", id="deep"

@@ -23,7 +23,8 @@ from tests.config.files import (
     solution,
 )
 
-ORIGINAL = Path("/work/shared/data/bingewatch-original/bingewatch_config.json")
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+ORIGINAL = SHARED / "bingewatch-original" / "bingewatch_config.json"
 SCHEMA = "datasets.interactions.schema.serviceConfig.schema"
 
 

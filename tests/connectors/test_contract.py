@@ -206,13 +206,11 @@ def test_strange_names_stay_apart(world: World):
     assert len(set(world.segments())) == len(STRANGE)
 
 
-def test_nobody_is_not_imported(world: World):
-    world.imported(world.ids[:2])
-    said = f"audience 'ITEMSgenresAction' has nobody in it; {world.kind} imports no empty file"
+def test_an_audience_that_was_always_empty_is_no_trouble(world: World):
+    ticket = world.connector().start_import(world.audience([]))
+    progress = world.finished(ticket)
 
-    with pytest.raises(FatalError, match=said):
-        world.connector().start_import(world.audience([]))
-    assert world.jobs() == 1
+    assert (progress.state, progress.status, world.jobs()) == ("succeeded", "EMPTY", 0)
 
 
 def test_a_file_that_is_not_there_is_named(world: World):

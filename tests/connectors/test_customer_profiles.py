@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Any
@@ -324,3 +325,39 @@ def test_a_versioned_object_is_imported_once_a_version(world: World):
 
     assert [ticket.found for ticket in tickets] == [False, True, False, True]
     assert world.members(tickets[-1], world.finished(tickets[-1])) == 2
+
+
+def test_an_audience_that_became_empty_has_nobody_in_its_segment(world: World):
+    before = world.imported(world.ids[:2])
+    ticket = world.connector().start_import(world.audience([]))
+    progress = world.finished(ticket)
+
+    assert (progress.state, progress.accepted, progress.rejected) == ("succeeded", 0, 0)
+    assert (before, world.members(ticket, progress)) == (2, 0)
+    assert world.jobs() == 1
+
+
+def test_an_empty_audience_is_filled_again_by_the_next_one(world: World):
+    world.imported(world.ids[:2])
+    world.imported([])
+    time.sleep(1.1)  # S3 tells modification times in whole seconds
+
+    assert world.imported(world.ids[:3]) == 3
+
+
+def test_an_old_empty_file_takes_nobody_out_of_a_newer_import(world: World):
+    empty = world.connector().start_import(world.audience([]))
+    time.sleep(1.1)
+    ticket = world.connector().start_import(world.audience(world.ids[:3]))
+    progress = world.finished(ticket)
+    world.finished(empty)
+
+    assert world.members(ticket, progress) == 3
+
+
+def test_a_file_without_a_header_is_no_empty_audience(world: World):
+    audience = written(world, b"", count=-1)
+
+    with pytest.raises(FatalError, match="has the header nothing; an audience file has one column"):
+        world.connector().start_import(audience)
+    assert world.segments() == []

@@ -10,6 +10,7 @@ import pytest
 
 from personalization.aws import S3Path
 from personalization.connectors import Audience
+from personalization.errors import FatalError
 from personalization.local.server import LocalAws
 from personalization.local.wire import Service
 from tests.connectors.conftest import ROLE, World, pinpoint_world
@@ -81,6 +82,15 @@ def test_a_file_written_over_after_its_import_is_imported_again(world: World):
     assert second.job != first.job
     assert world.members(second, world.finished(second)) == 2
     assert world.segments() == ["Action"]
+
+
+def test_a_segment_that_cannot_be_emptied_is_told_of(world: World):
+    world.imported(world.ids[:2])
+    said = r"cannot empty a segment: ITEMSgenresAction \(.*\) still holds the people .* delete it"
+
+    with pytest.raises(FatalError, match=said):
+        world.connector().start_import(world.audience([]))
+    assert world.jobs() == 1
 
 
 def test_a_failed_import_can_be_started_again(world: World):

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from deployments.cli import FLOWS, app
 
 SAMPLE = Path(__file__).parents[2] / "data" / "bingewatch" / "train" / "bingewatch"
+CONFIG = str(SAMPLE / "config.json")
 
 
 def typed(*words: str, width: int = 200) -> tuple[int, str]:
@@ -85,6 +86,19 @@ def test_data_are_generated_and_pass_their_own_check(tmp_path):
     assert typed("data", "check", str(tmp_path / "config.json"))[0] == 0
 
 
+@pytest.mark.parametrize("words", [("generate",), ("check", CONFIG, "--cleaned")])
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, words):
+    file = tmp_path / "file"
+    file.touch()
+
+    status, said = typed("data", *words, str(file / "folder"))
+
+    assert (status, said.strip()) == (
+        1,
+        f"error: {file}/folder cannot be {'read or ' * (len(words) > 1)}written: Not a directory",
+    )
+
+
 def test_an_s3_uri_works_wherever_a_file_does(aws):
     s3 = aws.clients("s3")
     s3.create_bucket(Bucket="films")
@@ -116,7 +130,7 @@ def test_without_credentials_the_way_out_is_said(monkeypatch, tmp_path):
     [
         pytest.param(("run", "trian"), "there is no flow 'trian'; there are: train", id="flow"),
         pytest.param(("run", "train", "file"), "'file' is not a setting; write KEY=VALUE", id="="),
-        pytest.param(("run", "train", "flie=x"), "file: Field required", id="missing"),
+        pytest.param(("run", "train", "flie=x"), "= did you mean file?", id="misspelt"),
         pytest.param(("run", "train", "file=x"), "'x' is not an S3 URI", id="invalid"),
         pytest.param(
             ("run", "train", "file=s3://b/k", 'waiting={"slowest_look_s": 1}'),

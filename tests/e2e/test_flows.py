@@ -157,26 +157,113 @@ def test_endpoints_and_audiences_reach_pinpoint_too(bingewatch, prefect_server):
     assert (ended.state, ended.rejected) == ("succeeded", 0)
     assert ended.accepted == report.audiences[0].members > 0
 
+    # Pinpoint cannot empty a segment; that stops no other audience.
+    put_answers(bingewatch, "batch/a/b/c/", Action=[], Drama=["1", "2", "3"])
+    later = parameters.model_copy(update={"output": f"s3://{BUCKET}/batch/a/b/c/"})
+    with pytest.raises(FatalError, match=r"nothing of 1 audience.* cannot empty a segment"):
+        postprocess(later)
+    states = {it["audience"].split("_")[0]: it["state"] for it in artifact("receipts-pinpoint")}
+    assert states == {"ITEMSgenresAction": "failed", "ITEMSgenresDrama": "succeeded"}
+
+
+def put_answers(place: Place, folder: str, **people: list[str]) -> str:
+    """Put the output of a job that asked for genres."""
+    lines = [
+        json.dumps(
+            {
+                "input": {"itemAttributes": f'ITEMS.genres = "{genre}"'},
+                "output": {"usersList": users},
+            }
+        )
+        for genre, users in people.items()
+    ]
+    place.put(f"{folder}job_config.json.out", "\n".join(lines))
+    place.put(f"{folder}_CHECK", "")
+    return f"s3://{BUCKET}/{folder}"
+
+
+def test_one_refused_audience_stops_no_other(bingewatch, customer_profiles):
+    from flows.postprocess import postprocess
+
+    profiles = bingewatch.client("customer-profiles")
+    theirs = {"Attributes": {"vip": {"DimensionType": "INCLUSIVE", "Values": ["yes"]}}}
+    groups = [{"Dimensions": [{"ProfileAttributes": theirs}], "SourceType": "ALL", "Type": "ALL"}]
+    profiles.create_segment_definition(
+        DomainName=DOMAIN,
+        SegmentDefinitionName="ITEMSgenresDrama",
+        DisplayName="not ours",
+        SegmentGroups={"Groups": groups, "Include": "ALL"},
+    )
+    output = put_answers(bingewatch, "batch/a/b/c/", Drama=["1"], Zombie=["2", "3"])
+    parameters = PostprocessParameters(output=output, destination=customer_profiles, waiting=QUICK)
+
+    with pytest.raises(
+        FatalError, match=r"nothing of 1 audience\(s\): ITEMSgenresDrama is REFUSED"
+    ):
+        postprocess(parameters)
+
+    found = profiles.list_segment_definitions(DomainName=DOMAIN)["Items"]
+    assert {it["DisplayName"] for it in found} == {"not ours", "ITEMSgenresZombie"}
+    drama, zombie = artifact("receipts-customer-profiles")
+    assert (drama["state"], zombie["state"]) == ("failed", "succeeded")
+    assert "was not made by personalize-flows" in drama["failures"]
+
+
+def test_an_audience_that_became_empty_empties_its_segment(bingewatch, customer_profiles):
+    from flows.postprocess import postprocess
+
+    profiles = bingewatch.client("customer-profiles")
+    counts = []
+    for number, users in enumerate([["1", "2", "3"], []]):
+        output = put_answers(bingewatch, f"batch/a/b/{number}/", Action=users)
+        report = postprocess(
+            PostprocessParameters(output=output, destination=customer_profiles, waiting=QUICK)
+        )
+        assert [it.state for it in report.imports.values()] == ["succeeded"]
+        [segment] = [it.segment for it in report.imports.values()]
+        estimate = profiles.get_segment_definition(DomainName=DOMAIN, SegmentDefinitionName=segment)
+        [group] = estimate["SegmentGroups"]["Groups"]
+        [dimension] = group["Dimensions"]
+        [mark] = dimension["ProfileAttributes"]["Attributes"][segment]["Values"]
+        held = profiles.search_profiles(DomainName=DOMAIN, KeyName="_account", Values=["1"])[
+            "Items"
+        ]
+        counts.append(sum(it["Attributes"].get(segment) == mark for it in held))
+
+    assert counts == [1, 0]
+
 
 def register_endpoints(place: Place, destination: str, key: str) -> None:
-    """Import an endpoint table without the columns that Pinpoint's import does not take."""
+    """Register an endpoint table without the column that Pinpoint's import does not take."""
     import io
 
     import polars as pl
 
-    from personalization.aws import S3Path
-    from personalization.connectors import Audience
-    from personalization.waiting import looks
-    from tasks.imports import connector_of
+    from flows.import_audience import import_audience
 
     table = pl.read_csv(io.BytesIO(place.read(key)), infer_schema=False).drop("EndpointStatus")
     place.put("pinpoint/register.csv", table.write_csv())
-    connector = connector_of(destination, None)
-    location = S3Path(BUCKET, "pinpoint/register.csv")
-    ticket = connector.register_endpoints(Audience("endpoints", location, table.height))
-    for seen in looks({"it": lambda: connector.look(ticket)}, lambda it: it.done, QUICK):
-        last = seen["it"]
-    assert last.state == "succeeded", last
+    parameters = ImportParameters(
+        file=f"s3://{BUCKET}/pinpoint/register.csv",
+        destination=destination,
+        register_endpoints=True,
+        waiting=QUICK,
+    )
+    ended = import_audience(parameters)
+    assert (ended.state, ended.accepted) == ("succeeded", table.height)
+
+
+def test_endpoints_are_registered_only_where_there_are_any(bingewatch, customer_profiles):
+    from flows.import_audience import import_audience
+
+    parameters = ImportParameters(
+        file=f"s3://{BUCKET}/pinpoint/endpoints.csv",
+        destination=customer_profiles,
+        register_endpoints=True,
+    )
+
+    with pytest.raises(ConfigError, match="has no endpoints to register; leave register_endpoints"):
+        import_audience(parameters)
 
 
 def missing_config(place: Place) -> None:
@@ -248,11 +335,11 @@ def test_what_does_not_exist_is_named(bingewatch, prefect_server):
     from flows.postprocess import postprocess
     from flows.train import train as train_anything
 
-    with pytest.raises(ConfigError, match=r"no parameter file at s3://nowhere/train/x/"):
+    with pytest.raises(ConfigError, match="there is no bucket nowhere; correct its name"):
         train_anything(TrainParameters(file="s3://nowhere/train/x/config.json"))
     with pytest.raises(ConfigError, match="there is no solution named bw_"):
         batch_segment()
-    with pytest.raises(FatalError, match=r"there is no \.out file in s3://"):
+    with pytest.raises(FatalError, match=r"nothing is in s3://.*is the path right"):
         postprocess(PostprocessParameters(output=f"s3://{BUCKET}/batch/x/y/z/"))
     with pytest.raises(ConfigError, match="no Destination block named 'crm'; save one"):
         postprocess(PostprocessParameters(output=f"s3://{BUCKET}/b/", destination="crm"))

@@ -9,10 +9,13 @@ from dataclasses import replace
 import pytest
 
 from personalization.errors import FatalError, RetryableError
-from personalization.resources import Policy, Resource, ensure
+from personalization.resources import Found, Ledger, Plan, Policy, Resource, ensure, reconcile
+from personalization.resources.actual import find
 from personalization.resources.desired import a_second_later
 from personalization.resources.kinds import BATCH_SEGMENT_JOB
+from personalization.resources.kinds import SOLUTION as SOLUTION_KIND
 from tests.resources.conftest import BUCKET, ROLE, SOLUTION
+from tests.resources.lossy import losing_one_answer
 
 
 def test_everything_is_created_parents_first(films):
@@ -36,7 +39,8 @@ def test_what_was_brought_into_being_is_kept(films):
     assert ledger.failures == {}
     assert films.actions() == {}
     assert ledger.new_versions == {SOLUTION: ledger.arns[f"solutionVersion/{SOLUTION}"]}
-    assert len(ledger.batch_jobs) == 1
+    assert len(ledger.batch_jobs(new=True)) == 1
+    assert ledger.batch_jobs(new=False) == {}
 
 
 def test_the_plan_is_a_table_with_reasons(films):
@@ -269,7 +273,7 @@ def test_two_runs_at_once_make_one_resource(films):
 def test_two_jobs_of_one_second_get_names_of_their_own(films):
     ledger = films.run()
     job = next(it for it in films.resources if it.kind.name == "batchSegmentJob")
-    taken = next(iter(ledger.batch_jobs)).rpartition("/")[2]
+    taken = next(iter(ledger.batch_jobs(new=True))).rpartition("/")[2]
     more = replace(
         job, name=taken, parameters={**job.parameters, "numResults": 5, "jobName": taken}
     )
@@ -315,3 +319,103 @@ def test_kinds_that_are_not_managed_yet_are_left_out_and_said_so(films):
     assert set(left) == {"filter/f", "eventTracker/clicks"}
     assert left["filter/f"] == "this version does not manage a Filter yet"
     assert not any(it.kind.name == "filter" for wave in made.waves() for it in wave)
+
+
+def test_a_training_whose_answer_was_lost_is_not_paid_for_twice(films, monkeypatch):
+    from blocks.aws import clients
+
+    films.run()
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    always = Policy("always", began=dt.datetime.now(dt.UTC))
+    with losing_one_answer(films.aws.endpoint_url, "CreateSolutionVersion") as (url, asked):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        films.personalize = clients()("personalize")
+        ledger = films.run(always)
+        assert f"solutionVersion/{SOLUTION}" in ledger.failures  # the task tries again, later
+        films.run(always)
+
+    films.personalize = films.aws.clients("personalize")
+    versions = films.personalize.list_solution_versions()["solutionVersions"]
+    assert asked.count("CreateSolutionVersion") == 1
+    assert len(versions) == 2
+
+
+def test_a_batch_job_with_other_settings_is_another_job(films):
+    films.config["solutions"][0]["batchSegmentJobs"].append({"serviceConfig": {}})
+    first = films.run()
+    assert first.failures == {}
+    assert len(first.batch_jobs(new=True)) == 2
+    assert films.actions() == {}
+
+    films.config["solutions"][0]["batchSegmentJobs"] = [{"serviceConfig": {"numResults": 25}}]
+    assert films.actions() == {}  # 25 is what a job gets that does not say
+
+    films.config["solutions"][0]["batchSegmentJobs"] = [{"serviceConfig": {"numResults": 24}}]
+    assert films.actions() == {f"batchSegmentJob batch_{SOLUTION}": "create"}
+
+
+def test_a_running_job_that_read_an_older_input_is_not_waited_for(films):
+    films.run()
+    job = next(it for it in films.resources if it.kind.name == "batchSegmentJob")
+    found = find(films.personalize, films.account, job, films.run().arns)
+    running = Found(found.kind, found.arn, {**found.description, "status": "CREATE IN_PROGRESS"})
+    edited = replace(job, changed_at=found.created_at + dt.timedelta(seconds=5))
+
+    assert reconcile._batch_job(job, running).action == "wait"
+    assert reconcile._batch_job(edited, running).action == "create"
+
+
+def test_declared_tags_are_set_and_others_stay(films):
+    films.config["tags"] = [{"tagKey": "team", "tagValue": "a"}]
+    ledger = films.run()
+    arn = ledger.arns["datasetGroup/films"]
+    films.personalize.tag_resource(resourceArn=arn, tags=[{"tagKey": "cost", "tagValue": "7"}])
+    assert films.actions() == {}
+
+    films.config["tags"] = [{"tagKey": "team", "tagValue": "b"}]
+    actions = films.actions()
+    assert actions["datasetGroup films"] == "update"
+    assert set(actions.values()) == {"update"}
+    films.run()
+
+    tags = films.personalize.list_tags_for_resource(resourceArn=arn)["tags"]
+    assert {it["tagKey"]: it["tagValue"] for it in tags} == {"team": "b", "cost": "7"}
+    assert films.actions() == {}
+
+
+def test_a_full_quota_is_told_at_once(films):
+    for number in range(5):
+        films.personalize.create_dataset_group(name=f"other-{number}")
+
+    ledger = films.run()
+
+    assert "ask for more in Service Quotas" in ledger.failures["datasetGroup/films"]
+
+
+def test_why_an_update_failed_is_told():
+    update = {"status": "CREATE FAILED", "failureReason": "no such schedule"}
+    found = Found(SOLUTION_KIND, "arn:x", {"status": "ACTIVE", "latestSolutionUpdate": update})
+    ledger = Ledger(Plan(()))
+
+    ledger.ended({"solution/x": found, "solution/y": None})
+
+    assert ledger.failures == {
+        "solution/x": "arn:x is CREATE FAILED: no such schedule",
+        "solution/y": "vanished while it was waited for; run again to make it anew",
+    }
+
+
+def test_an_answer_that_failed_is_told_with_the_rest():
+    ledger = Ledger(Plan(()))
+
+    assert ledger.told("metrics", ("fine",), ()) == ("fine",)
+    assert ledger.told("outputs", FatalError("nothing there"), ()) == ()
+    with pytest.raises(FatalError, match="outputs: nothing there"):
+        ledger.close("films")
+
+
+def test_an_import_named_like_ours_is_not_ours(films):
+    assert reconcile._ours("dataset_import_items_2026_11_22_12_00_00_0123456789")
+    assert not reconcile._ours("dataset_import_x_0123456789")

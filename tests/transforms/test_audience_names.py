@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from personalization.errors import ConfigError
 from personalization.shapes import service_model
-from personalization.transforms.audience_names import NAME_LIMIT, logical_name, stamped_name
+from personalization.transforms.audience_names import (
+    NAME_LIMIT,
+    logical_name,
+    stamped_name,
+    variant_name,
+)
 
 STAMP = dt.datetime(2022, 5, 12, 16, 10, 47, tzinfo=dt.UTC)
 
@@ -128,3 +133,15 @@ def test_the_stamp_is_in_utc():
 def test_a_stamp_without_a_time_zone_is_refused():
     with pytest.raises(ConfigError, match=r"2022-05-12 16:10:47 has no time zone; pass one"):
         stamped_name("a", STAMP.replace(tzinfo=None))
+
+
+def test_other_options_are_told_by_the_name():
+    assert variant_name("ITEMSgenresAction", "") == "ITEMSgenresAction"
+    assert variant_name("ITEMSgenresAction", "top9") == "ITEMSgenresAction__top9"
+
+
+def test_long_variants_keep_within_the_limit_and_apart():
+    told = [variant_name("a" * 46, f"APNS-BAIDU-EMAIL-GCM-top{number}") for number in range(2)]
+
+    assert len({*told}) == 2
+    assert all(len(name) <= NAME_LIMIT for name in told)

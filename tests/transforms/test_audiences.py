@@ -220,6 +220,29 @@ def test_rejected_lines_are_set_aside_and_counted(world):
     assert [line.number for line in report.rejected] == [1, 4, 5]
 
 
+def test_rejected_lines_name_where_their_file_came_from(world):
+    (world / "job_config.json.out").write_text("{broken\n")
+    write_audiences(
+        [world / "job_config.json.out"],
+        world / "audiences",
+        endpoints=None,
+        options=AudienceOptions(),
+        stamp=STAMP,
+        origins={world / "job_config.json.out": "s3://films/x.out"},
+    )
+    rows = (world / "audiences" / "rejected" / "rejected.csv").read_text().splitlines()
+
+    assert rows[1].startswith('s3://films/x.out,1,"is not JSON')
+
+
+def test_users_without_an_id_are_told_of_and_cost_nobody_else(world):
+    text = out_line(ACTION, ["ana", ""])
+    (world / "job_config.json.out").write_text(text)
+    [audience] = run(world).audiences
+
+    assert (audience.users, audience.no_ids, audience.members) == (1, 1, 1)
+
+
 def test_yesterdays_rejects_go_with_a_clean_run(world):
     out = world / "job_config.json.out"
     clean = out.read_text()

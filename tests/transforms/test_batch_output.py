@@ -154,14 +154,9 @@ def test_filter_values_are_part_of_the_query(tmp_path):
             id="no-list",
         ),
         pytest.param(
-            b'{"input":{"itemId":"7"},"output":{"usersList":["a",null]}}',
-            "user 2 is None, not a string",
-            id="null-user",
-        ),
-        pytest.param(
-            b'{"input":{"itemId":"7"},"output":{"usersList":["a",""]}}',
-            "user 2 is an empty string",
-            id="empty-user",
+            b'{"input":{"itemId":"7"},"output":{"usersList":[null,""]}}',
+            "none of its 2 users is an id; the first is None",
+            id="no-user-with-an-id",
         ),
         pytest.param(
             b'{"input":{},"output":{"usersList":["a"]}}',
@@ -187,6 +182,14 @@ def test_a_line_that_cannot_be_used_is_set_aside_with_its_reason(tmp_path, line,
     assert [(found.file.name, found.number) for found in rejected] == [("a.out", 2)]
     assert rejected[0].reason.startswith(reason)
     assert texts == [line]
+
+
+def test_users_without_an_id_are_left_out_and_counted(tmp_path):
+    line = b'{"input":{"itemId":"7"},"output":{"usersList":["a","",null,"b",true,7,{"x":1}]}}'
+    (found,), rejected, _ = read(tmp_path / "a.out", line)
+
+    assert rejected == []
+    assert (found.users.to_list(), found.no_ids) == (["a", "b", "7"], 4)
 
 
 def test_a_reason_from_outside_is_shortened(tmp_path):

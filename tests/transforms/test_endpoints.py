@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
@@ -90,15 +91,25 @@ def test_a_missing_column_names_the_file_what_is_there_and_the_way_out(tmp_path)
     ("content", "message"),
     [
         pytest.param(None, r"the endpoint table .*e\.csv does not exist", id="no-file"),
-        pytest.param("", "the endpoint table cannot be read: ", id="empty"),
+        pytest.param(b"", "the endpoint table cannot be read: ", id="empty"),
+        pytest.param(
+            gzip.compress(b"User.UserId,Id\nana,1\n" * 9)[:30], r"UTF-8\? \(e\.csv\)", id="cut-gzip"
+        ),
     ],
 )
 def test_a_table_that_is_no_table_is_refused(tmp_path, content, message):
     if content is not None:
-        (tmp_path / "e.csv").write_text(content)
+        (tmp_path / "e.csv").write_bytes(content)
 
     with pytest.raises(ConfigError, match=message):
-        open_endpoints(tmp_path / "e.csv")
+        split_endpoints(open_endpoints(tmp_path / "e.csv"), tmp_path / "index")
+
+
+def test_a_table_that_is_not_text_is_refused_when_it_is_read(tmp_path):
+    (tmp_path / "e.csv").write_bytes(b"User.UserId,Id\nana,\xff\xfe\n")
+
+    with pytest.raises(ConfigError, match=r"is it a CSV in UTF-8\? \(e\.csv\)"):
+        split_endpoints(open_endpoints(tmp_path / "e.csv"), tmp_path / "index")
 
 
 def test_an_empty_folder_is_refused(tmp_path):
