@@ -36,6 +36,8 @@ def worth_telling(record: logging.LogRecord) -> bool:
     message = record.getMessage()
     if " - Retry " in message:  # why nothing seems to happen
         return True
+    if "Still processing items" in message:  # of its own events, when the process ends
+        return False
     error = record.exc_info[1] if record.exc_info else None
     ours = isinstance(error, PersonalizeFlowsError)
     return record.levelno >= logging.WARNING and not ours and "Finished in state" not in message

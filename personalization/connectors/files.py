@@ -26,7 +26,7 @@ import polars as pl
 from botocore.exceptions import ClientError
 from pydantic import Field, field_validator
 
-from personalization.aws import NOT_THERE, Clients, S3Path, aws_errors, error_code
+from personalization.aws import Clients, S3Path, aws_errors, error_code
 from personalization.columns import USER_ID
 from personalization.connectors.base import (
     Connector,
@@ -131,7 +131,7 @@ class _Store:
                     )
             except FatalError as error:
                 cause = error.__cause__
-                if isinstance(cause, ClientError) and error_code(cause) in NOT_THERE:
+                if isinstance(cause, ClientError) and error_code(cause) == "NoSuchBucket":
                     said = f"bucket {self._s3_path.bucket} does not exist; create it first"
                     raise FatalError(said) from error
                 raise
