@@ -54,6 +54,31 @@ def solution(recipe: str = "aws-user-personalization", **more: Any) -> dict[str,
     return {"serviceConfig": {"name": "likes", "recipeArn": arn}} | more
 
 
+def films_by_genre(group: str, solution: str, views: str, items: str, users: int) -> dict[str, Any]:
+    """Views and films with genres, and one segment job of so many users over what they tell."""
+    text = {"type": "string"}
+    interactions = record(
+        "Interactions",
+        {"name": "USER_ID", **text},
+        {"name": "ITEM_ID", **text},
+        {"name": "TIMESTAMP", "type": "long"},
+    )
+    genres = record(
+        "Items", {"name": "ITEM_ID", **text}, {"name": "GENRES", **text, "categorical": True}
+    )
+    recipe = "arn:aws:personalize:::recipe/aws-item-attribute-affinity"
+    return {
+        "datasetGroup": {"serviceConfig": {"name": group}},
+        "datasets": {"interactions": entry(views, interactions), "items": entry(items, genres)},
+        "solutions": [
+            {
+                "serviceConfig": {"name": solution, "recipeArn": recipe},
+                "batchSegmentJobs": [{"serviceConfig": {"numResults": users}}],
+            }
+        ],
+    }
+
+
 def changed(path: str, value: Any, document: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return a copy of the document (by default `small()`) with `value` at `path`, or without."""
     whole = copy.deepcopy(small() if document is None else document)

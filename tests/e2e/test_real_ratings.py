@@ -11,7 +11,7 @@ import pytest
 from personalization.aws import S3Path
 from personalization.objects import download
 from personalization.parameters import PostprocessParameters, TrainParameters
-from tests.config.files import entry, record
+from tests.config.files import films_by_genre
 from tests.e2e.conftest import BUCKET, QUICK, ROOT, Place
 
 RATINGS = ROOT.parent / "shared" / "data" / "ml-latest-small"
@@ -25,38 +25,7 @@ pytestmark = [
 ]
 
 
-TEXT = {"type": "string"}
-CONFIG = {
-    "datasetGroup": {"serviceConfig": {"name": GROUP}},
-    "datasets": {
-        "interactions": entry(
-            "ratings",
-            record(
-                "Interactions",
-                {"name": "USER_ID", **TEXT},
-                {"name": "ITEM_ID", **TEXT},
-                {"name": "TIMESTAMP", "type": "long"},
-            ),
-        ),
-        "items": entry(
-            "movies",
-            record(
-                "Items",
-                {"name": "ITEM_ID", **TEXT},
-                {"name": "GENRES", **TEXT, "categorical": True},
-            ),
-        ),
-    },
-    "solutions": [
-        {
-            "serviceConfig": {
-                "name": SOLUTION,
-                "recipeArn": "arn:aws:personalize:::recipe/aws-item-attribute-affinity",
-            },
-            "batchSegmentJobs": [{"serviceConfig": {"numResults": 50}}],
-        }
-    ],
-}
+CONFIG = films_by_genre(GROUP, SOLUTION, "ratings", "movies", 50)
 
 
 def upload(place: Place, folder: Path) -> pl.DataFrame:

@@ -28,7 +28,7 @@ from personalization.resources import (
     plan,
 )
 from personalization.waiting import looks
-from tests.config.files import entry, record
+from tests.config.files import films_by_genre
 
 BUCKET = "films"
 FILE = S3Path(BUCKET, "train/films/config.json")
@@ -38,40 +38,7 @@ NOON = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 DEFAULT = Policy()
 QUICK = Waiting(first_look_s=0.02, slowest_look_s=0.1, give_up_after_s=60)
 
-TEXT = {"type": "string"}
-
-
-CONFIG: dict[str, Any] = {
-    "datasetGroup": {"serviceConfig": {"name": "films"}},
-    "datasets": {
-        "interactions": entry(
-            "views",
-            record(
-                "Interactions",
-                {"name": "USER_ID", **TEXT},
-                {"name": "ITEM_ID", **TEXT},
-                {"name": "TIMESTAMP", "type": "long"},
-            ),
-        ),
-        "items": entry(
-            "films",
-            record(
-                "Items",
-                {"name": "ITEM_ID", **TEXT},
-                {"name": "GENRES", **TEXT, "categorical": True},
-            ),
-        ),
-    },
-    "solutions": [
-        {
-            "serviceConfig": {
-                "name": SOLUTION,
-                "recipeArn": "arn:aws:personalize:::recipe/aws-item-attribute-affinity",
-            },
-            "batchSegmentJobs": [{"serviceConfig": {"numResults": 10}}],
-        }
-    ],
-}
+CONFIG = films_by_genre("films", SOLUTION, "views", "films", 10)
 
 
 class Films:
