@@ -11,8 +11,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from personalization.errors import FatalError
@@ -54,80 +54,109 @@ class Service:
         return f"its log {self.log} ends so:\n{self.log.read_text(errors='replace')[-2000:]}"
 
 
-@contextmanager
-def local_aws(folder: Path, *, seconds_per_state: float = 0.2) -> Iterator[Service]:
-    """Start the local AWS on a free port; its log goes to `folder`."""
-    ready = folder / "aws.url"
-    ready.unlink(missing_ok=True)
-    command = ["-m", "personalization.local", "--port", "0", "--ready-file", str(ready)]
-    command += ["--seconds-per-state", f"{seconds_per_state:g}"]
+@dataclass(frozen=True)
+class Program:
+    """A Python program that can be started, and started again, and that answers when it is ready.
 
-    def find() -> str | None:
-        return ready.read_text().strip() if ready.exists() else None
+    arguments    what follows `python`
+    log          file that its output is added to
+    find         returns its address once it answers there, None before
+    environment  what it gets besides ours
+    ready        file that it writes when it answers; an old one is removed before it starts
+    """
 
-    with _python(command, folder / "aws.log", {}) as child:
-        yield Service("the local AWS", child, folder / "aws.log", find)
+    name: str
+    arguments: tuple[str, ...]
+    log: Path
+    find: Callable[[], str | None]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready: Path | None = None
+
+    def start(self) -> Service:
+        """Start it in the background, in a process group of its own."""
+        if self.ready:
+            self.ready.unlink(missing_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # A shell that runs us in the background makes us, and so the child, deaf to SIGINT,
+            # which Prefect's processes send themselves on SIGTERM.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        with self.log.open("ab") as output:
+            child = subprocess.Popen(
+                [sys.executable, *self.arguments],
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return Service(self.name, child, self.log, self.find)
+
+    @contextmanager
+    def running(self) -> Iterator[Service]:
+        """Start it; end it, and its children, on leaving."""
+        service = self.start()
+        try:
+            yield service
+        finally:
+            end(service.child)
 
 
-@contextmanager
-def far_ends(folder: Path) -> Iterator[Service]:
+def local_aws(
+    folder: Path, *, port: int = 0, seconds_per_state: float = 0.2
+) -> AbstractContextManager[Service]:
+    """Start the local AWS; its log goes to `folder`.  Port 0 takes any free one."""
+    return local_aws_program(folder, port=port, seconds_per_state=seconds_per_state).running()
+
+
+def far_ends(folder: Path) -> AbstractContextManager[Service]:
     """Start local destinations on a free port; their log goes to `folder`."""
-    ready = folder / "far-ends.url"
-    ready.unlink(missing_ok=True)
-    command = ["-m", "personalization.local.far_ends", "--port", "0", "--ready-file", str(ready)]
-
-    def find() -> str | None:
-        return ready.read_text().strip() if ready.exists() else None
-
-    with _python(command, folder / "far-ends.log", {}) as child:
-        yield Service("the local destinations", child, folder / "far-ends.log", find)
+    return far_ends_program(folder).running()
 
 
-@contextmanager
-def prefect_server(folder: Path) -> Iterator[Service]:
+def prefect_server(folder: Path) -> AbstractContextManager[Service]:
     """Start a Prefect server of its own on a free port; its database and log go to `folder`."""
-    port = free_port()
+    return prefect_server_program(folder, port=free_port()).running()
+
+
+def local_aws_program(folder: Path, *, port: int, seconds_per_state: float) -> Program:
+    """Return the local AWS as a program."""
+    given = ("--port", str(port), "--seconds-per-state", f"{seconds_per_state:g}")
+    return _with_ready_file("the local AWS", "personalization.local", given, folder / "aws")
+
+
+def far_ends_program(folder: Path, *, port: int = 0) -> Program:
+    """Return the local destinations as a program."""
+    given = ("--port", str(port))
+    module = "personalization.local.far_ends"
+    return _with_ready_file("the local destinations", module, given, folder / "far-ends")
+
+
+def prefect_server_program(folder: Path, *, port: int) -> Program:
+    """Return a Prefect server with a database of its own as a program."""
     url = f"http://127.0.0.1:{port}/api"
-    command = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    given = ("-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
     environment = {
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_API_URL": url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    with _python(command, folder / "prefect.log", environment) as child:
-        yield Service(
-            "the Prefect server",
-            child,
-            folder / "prefect.log",
-            lambda: url if _answers(f"{url}/health") else None,
-        )
+    log, health = folder / "prefect.log", f"{url}/health"
+    return Program(
+        "the Prefect server", given, log, lambda: url if answers(health) else None, environment
+    )
 
 
-@contextmanager
-def _python(
-    arguments: list[str], log: Path, environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Python in the background, its output in `log`; end it, and its children, on leaving."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell that runs us in the background makes us, and so the child, deaf to SIGINT, which
-        # Prefect's processes send themselves on SIGTERM.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    with log.open("wb") as output:
-        child = subprocess.Popen(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield child
-    finally:
-        end(child)
+def _with_ready_file(name: str, module: str, given: tuple[str, ...], path: Path) -> Program:
+    ready = path.with_suffix(".url")
+
+    def find() -> str | None:
+        return ready.read_text().strip() if ready.exists() else None
+
+    arguments = ("-m", module, *given, "--ready-file", str(ready))
+    return Program(name, arguments, path.with_suffix(".log"), find, ready=ready)
 
 
 def end(child: subprocess.Popen[bytes], patience_s: float = 10) -> None:
@@ -152,7 +181,8 @@ def free_port() -> int:
         return port
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether something answers there with status 200."""
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
