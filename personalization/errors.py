@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,21 @@ class PersonalizeFlowsError(Exception):
 
 
 class ConfigError(PersonalizeFlowsError):
-    """What was asked for cannot be done as written.  Carries every finding, not only the first."""
+    """What was asked for cannot be done as written.  Carries every finding, not only the first.
+
+    upload  S3 URI of the upload that has to be mended, where it is one and it is known
+    """
+
+    upload = ""
 
     def __init__(self, message: str, findings: Iterable[Finding] = ()) -> None:
         self.findings = tuple(findings)
         lines = [message, *(f"  - {finding}" for finding in self.findings)]
         super().__init__("\n".join(lines))
 
-    def __reduce__(self) -> tuple[type[ConfigError], tuple[str, tuple[Finding, ...]]]:
-        return type(self), (str(self).split("\n", 1)[0], self.findings)
+    def __reduce__(self) -> tuple[Any, ...]:
+        message = str(self).split("\n", 1)[0]
+        return type(self), (message, self.findings), {"upload": self.upload}
 
 
 class RetryableError(PersonalizeFlowsError):

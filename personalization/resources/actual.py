@@ -38,7 +38,8 @@ class Found:
         return "ACTIVE" if self.kind == SCHEMA else str(self.description.get("status", ""))
 
     @property
-    def _update(self) -> Mapping[str, Any]:
+    def latest_update(self) -> Mapping[str, Any]:
+        """The record of the latest update, with a status and times of its own; empty if none."""
         title = self.kind.name[0].upper() + self.kind.name[1:]
         update: Mapping[str, Any] = self.description.get(f"latest{title}Update", {})
         return update
@@ -46,7 +47,7 @@ class Found:
     @property
     def update_status(self) -> str:
         """The status of the latest update, empty if there was none."""
-        return str(self._update.get("status", ""))
+        return str(self.latest_update.get("status", ""))
 
     @property
     def on_the_way(self) -> bool:
@@ -61,7 +62,7 @@ class Found:
     @property
     def why(self) -> str:
         """Why it failed, in Personalize's words, or a plain statement that it did not say."""
-        said = self.description.get("failureReason") or self._update.get("failureReason")
+        said = self.description.get("failureReason") or self.latest_update.get("failureReason")
         return str(said or "Personalize gave no failureReason")
 
     @property
@@ -69,6 +70,17 @@ class Found:
         """When it was asked for, UTC."""
         created: dt.datetime = self.description["creationDateTime"]
         return created.astimezone(dt.UTC)
+
+    @property
+    def asked_at(self) -> dt.datetime:
+        """When what is on the way, or was last done to it, was asked for, UTC."""
+        updated: dt.datetime | None = self.latest_update.get("creationDateTime")
+        return updated.astimezone(dt.UTC) if updated else self.created_at
+
+    def failed_since(self, moment: dt.datetime | None) -> bool:
+        """Whether what was last asked of it was asked since that moment, and has failed."""
+        failed = self.broken or self.update_status in BROKEN
+        return failed and moment is not None and self.asked_at >= moment
 
     @property
     def seconds(self) -> float:
@@ -89,11 +101,16 @@ def look(personalize: Any, kind: Kind, arn: str) -> Found | None:
 
 
 def find(
-    personalize: Any, account: Account, resource: Resource, arns: Mapping[str, str]
+    personalize: Any,
+    account: Account,
+    resource: Resource,
+    arns: Mapping[str, str],
+    since: dt.datetime | None = None,
 ) -> Found | None:
     """Return the resource that stands for `resource` today, or None.
 
-    arns  key → ARN of what it refers to; without the parent's ARN there can be no child
+    arns   key → ARN of what it refers to; without the parent's ARN there can be no child
+    since  what failed since then is not passed over for something older
     Jobs and versions have names or ARNs that nobody can know beforehand: for them it is the
     parent's newest one that has the same settings and has not failed, or the newest that failed.
     """
@@ -108,7 +125,7 @@ def find(
         found = look(personalize, resource.kind, arn)
         if not found or not _stands_for(resource, found):
             continue
-        if not found.broken:
+        if not found.broken or found.failed_since(since):
             return found
         failed = failed or found
     return failed
