@@ -6,10 +6,16 @@ BIN    := $(VENV)/bin
 export PREFECT_SERVER_ANALYTICS_ENABLED = false
 export DO_NOT_TRACK = 1
 
-.PHONY: demo test check local lock clean
+.PHONY: demo up down test check local lock clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/python -m deployments.demo
+
+up: $(VENV)/.ready
+	@$(BIN)/personalize up
+
+down: $(VENV)/.ready
+	@$(BIN)/personalize down
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -27,7 +33,7 @@ lock:
 	uv pip compile --quiet --universal --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.txt
 
 clean:
-	rm -rf $(VENV) .demo
+	rm -rf $(VENV) .demo .stack
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "personalize-flows needs Python 3.11 or newer; try: make PYTHON=python3.11")'

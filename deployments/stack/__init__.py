@@ -1,0 +1,1 @@
+"""Everything on one machine: Prefect server, work pool, worker, relay, local AWS, destinations."""
