@@ -19,6 +19,11 @@ _CONFIG = Config(retries={"mode": "adaptive", "max_attempts": 8}, max_pool_conne
 # botocore would ask for it again: here the task does, after it has looked.
 _ASKED_ONCE = Config(retries={"total_max_attempts": 1}, max_pool_connections=32)
 _PAID = frozenset({"customer-profiles", "personalize", "pinpoint"})
+# Nobody should wait long for what others are told.
+_BRIEF_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 2}, connect_timeout=3, read_timeout=10
+)
+_TELLING = frozenset({"cloudwatch", "events", "sns"})
 
 
 def clients(block: str | None = None) -> Clients:
@@ -34,6 +39,8 @@ def clients(block: str | None = None) -> Clients:
 @lru_cache(maxsize=64)
 def _client(_surroundings: tuple[tuple[str, str], ...], block: str | None, service: str) -> Any:
     config = _ASKED_ONCE if service in _PAID else _CONFIG
+    if service in _TELLING:
+        config = _BRIEF_CONFIG
     with aws_errors(f"making a client for {service}"):
         if block is None:
             return boto3.Session().client(service, config=config)

@@ -27,6 +27,16 @@ class Settings(BaseSettings):
         Path(tempfile.gettempdir()) / "personalize-flows",
         description="Where endpoint indexes and unfinished deliveries are kept between runs.",
     )
+    sns_topic: str | None = Field(
+        None, description="ARN of an SNS topic that gets a message for every run that has ended."
+    )
+    event_bus: str | None = Field(
+        None, description="Name or ARN of an EventBridge bus that gets what happens to resources."
+    )
+    metrics_namespace: str | None = Field(
+        None, description="CloudWatch namespace for counts and for the metrics of new versions."
+    )
+    sender: str = Field("personalize-flows", description="What subjects of messages begin with.")
 
 
 @lru_cache(maxsize=1)
