@@ -25,10 +25,32 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 ResourceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9\-_]*$", max_length=63)]
 
 
+class Upload(BaseModel):
+    """One version of one S3 object that somebody, or something, wrote."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bucket: str = Field(min_length=1, description="Name of the bucket.")
+    key: str = Field(min_length=1, description="Key of the object, not URL-encoded.")
+    version_id: str | None = Field(None, description="Version, where the bucket keeps versions.")
+    etag: str | None = Field(None, description="ETag of the object.")
+
+    @property
+    def path(self) -> S3Path:
+        """Where it lies."""
+        return S3Path(self.bucket, self.key)
+
+
 class FlowParameters(BaseModel):
     """What every flow takes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    upload: Upload | None = Field(
+        None,
+        description="The upload that started the run, which no other run then works on. Left out "
+        "where a person starts it.",
+    )
 
     credentials: str | None = Field(
         None,
@@ -46,6 +68,12 @@ class Waiting(BaseModel):
     slowest_look_s: float = Field(60, gt=0, description="Seconds between two looks, at most.")
     give_up_after_s: float = Field(
         12 * 3600, gt=0, description="Seconds until something still unfinished counts as stuck."
+    )
+    suspend_after_s: float | None = Field(
+        300,
+        gt=0,
+        description="Seconds after which a deployed run leaves its process and is resumed later; "
+        "null: never. Runs without a deployment stay, and so does connector-sync.",
     )
 
     @model_validator(mode="after")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from personalization.errors import FatalError, RetryableError
@@ -15,6 +17,34 @@ logger = logging.getLogger(__name__)
 
 # Each pause is this much longer than the one before.
 _SLOWER = 1.5
+
+
+@dataclass(frozen=True)
+class Stay:
+    """How long one process stays with a wait that other processes began or will go on with.
+
+    began          when the waiting began, in whichever process; None: it begins now
+    leave_after_s  seconds after which what was asked for is left to a later process; None: never
+    """
+
+    began: dt.datetime | None = None
+    leave_after_s: float | None = None
+
+    @property
+    def waited_s(self) -> float:
+        """How long was waited before this moment."""
+        return _seconds_since(self.began) if self.began else 0.0
+
+    def is_over(self, asked_at: Iterable[dt.datetime]) -> bool:
+        """Whether to leave what was asked for at these times; `began` stands in for none."""
+        if self.leave_after_s is None:
+            return False
+        last = max(asked_at, default=self.began)
+        return last is not None and _seconds_since(last) >= self.leave_after_s
+
+
+def _seconds_since(moment: dt.datetime) -> float:
+    return (dt.datetime.now(dt.UTC) - moment).total_seconds()
 
 
 def pauses(waiting: Waiting) -> Iterator[float]:
@@ -30,6 +60,8 @@ def looks(
     finished: Callable[[T], bool],
     waiting: Waiting,
     *,
+    waited_s: float = 0.0,
+    leave: Callable[[Mapping[str, T]], bool] = lambda _: False,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[dict[str, T]]:
@@ -37,6 +69,8 @@ def looks(
 
     look      name → one look at that thing; a RetryableError counts as "not seen this time"
     finished  whether a thing need not be looked at again
+    waited_s  seconds that count as waited already
+    leave     whether to stop here, by what was last seen of the things that are not finished
     A thing whose look raises FatalError is not looked at again; that error is raised when all the
     others are finished, or one FatalError for several of them.  Raises FatalError when the time is
     up, too: what goes on elsewhere is then still going on.
@@ -44,7 +78,7 @@ def looks(
     seen: dict[str, T] = {}
     refused: dict[str, FatalError] = {}
     open_names = set(look)
-    end = clock() + waiting.give_up_after_s
+    end = clock() + waiting.give_up_after_s - waited_s
     pause = pauses(waiting)
     while open_names:
         for name in sorted(open_names):
@@ -68,6 +102,8 @@ def looks(
                     "take it up, or raise waiting.give_up_after_s"
                     + "".join(f"; {name}: {error}" for name, error in refused.items())
                 )
+            if leave({name: seen[name] for name in open_names if name in seen}):
+                return
             sleep(min(next(pause), max(end - clock(), 0)))
     if len(refused) == 1:
         raise next(iter(refused.values()))

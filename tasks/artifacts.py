@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prefect.artifacts import create_table_artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
+)
+from prefect.runtime import flow_run
 
 from personalization.errors import Finding
 
@@ -21,6 +30,19 @@ def show_table(key: Iterable[str], rows: Iterable[Mapping[str, Any]], descriptio
     create_table_artifact(
         table=[dict(row) for row in rows], key=artifact_key(*key), description=description
     )
+
+
+def shown_table(key: Iterable[str], since: dt.datetime) -> list[dict[str, Any]] | None:
+    """Return the first table that this flow run has left under the key since then, if any."""
+    mine = ArtifactFilter(
+        key=ArtifactFilterKey(any_=[artifact_key(*key)]),
+        flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]),
+    )
+    with get_client(sync_client=True) as client:
+        found = [it for it in client.read_artifacts(artifact_filter=mine) if it.created]
+    left = sorted((it for it in found if it.created >= since), key=lambda it: it.created)
+    rows: list[dict[str, Any]] | None = json.loads(str(left[0].data)) if left else None
+    return rows
 
 
 def finding_rows(findings: Iterable[Finding]) -> list[dict[str, Any]]:

@@ -27,18 +27,24 @@ from personalization.resources import (
 from personalization.resources.actual import active_version
 from personalization.resources.kinds import SOLUTION_VERSION, Kind
 from personalization.resources.report import metrics_rows
-from personalization.waiting import looks
-from tasks.artifacts import artifact_key, show_table
+from personalization.waiting import Stay, looks
+from tasks.artifacts import artifact_key, show_table, shown_table
 from tasks.retrying import NETWORK
+from tasks.suspending import ThisRun, outlast
 
 
 @task(task_run_name="plan-{group}", **NETWORK)
 def make_plan(
     group: str, resources: Sequence[Resource], policy: Policy, credentials: str | None
 ) -> Plan:
-    """Return what would be done, and leave it as a table.  Changes nothing in AWS."""
+    """Return what would be done, and leave it as a table.  Changes nothing in AWS.
+
+    A run that was suspended goes on with the plan that it has left then.
+    """
     client = clients(credentials)
     made = plan(client("personalize"), Account.of(client), resources, policy)
+    if policy.resumed and (rows := shown_table(("plan", group), policy.resumed)):
+        return made.as_told(rows)
     show_table(("plan", group), made.rows(), f"What `train` does for dataset group {group}.")
     changes, steps = len(made.changes), len(made.steps)
     get_run_logger().info("%s: %d of %d resources to change", group, changes, steps)
@@ -59,16 +65,36 @@ def ensure_resource(
     return arn
 
 
+def all_ended(
+    label: str,
+    resources: Mapping[str, tuple[Kind, str]],
+    waiting: Waiting,
+    run: ThisRun,
+    credentials: str | None,
+) -> dict[str, Found | None]:
+    """Return each resource as it ended, by key; a deployed run is suspended meanwhile."""
+
+    def unfinished(seen: Mapping[str, Found | None]) -> list[str]:
+        return [key for key in resources if key not in seen or not _is_settled(seen[key])]
+
+    def wait(stay: Stay) -> dict[str, Found | None]:
+        return wait_until_active(label, resources, waiting, credentials, stay)
+
+    return outlast(wait, unfinished, waiting, run)
+
+
 @task(task_run_name="wait-{label}", cache_policy=NO_CACHE)
 def wait_until_active(
     label: str,
     resources: Mapping[str, tuple[Kind, str]],
     waiting: Waiting,
     credentials: str | None,
+    stay: Stay,
 ) -> dict[str, Found | None]:
     """Return each resource as it ended, by key: ACTIVE, broken with its failureReason, or gone.
 
     resources  key → kind and ARN
+    stay       when that is over, they are returned as they are
     One process polls them all; a progress artifact tells how many are done.
     """
     personalize = clients(credentials)("personalize")
@@ -78,7 +104,12 @@ def wait_until_active(
     statuses: dict[str, str] = {}
     seen: dict[str, Found | None] = {}
     views = {key: partial(look, personalize, *where) for key, where in resources.items()}
-    for seen in looks(views, _is_settled, waiting):
+
+
+    def leave(going: Mapping[str, Found | None]) -> bool:
+        return stay.is_over([it.asked_at for it in going.values() if it])
+
+    for seen in looks(views, _is_settled, waiting, waited_s=stay.waited_s, leave=leave):
         for key, found in seen.items():
             status = found.status if found else "gone"
             if statuses.get(key) != status:

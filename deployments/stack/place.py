@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,17 +26,20 @@ ROLE_ARN: Final = "arn:aws:iam::123456789012:role/PersonalizeRole"
 
 
 @dataclass(frozen=True)
-class Running:
-    """A stack that is up.
+class Child:
+    """A process of the stack; `began` (Unix s) tells it from a later one with the same id."""
 
-    addresses  of its services, by name
-    children   process id of each → when the process began (Unix s), which tells it from another
-               process that has the same id later
-    """
+    pid: int
+    began: float
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stack that is up: where its services answer, and their processes, both by name."""
 
     pid: int
     addresses: dict[str, str]
-    children: dict[int, float] = field(default_factory=dict)
+    children: dict[str, Child]
 
 
 @dataclass(frozen=True)
@@ -102,15 +105,16 @@ class Place:
         if not self.file.exists():
             return None
         said = json.loads(self.file.read_text())
-        children = {int(pid): began for pid, began in said["children"].items()}
+        children = {name: Child(**it) for name, it in said["children"].items()}
         return Running(said["pid"], said["addresses"], children)
 
     def tell(self, addresses: Mapping[str, str], services: Sequence[Service]) -> None:
         """Write down what runs now."""
-        children = {}
-        for it in services:
-            if it.child.poll() is None:
-                children[it.child.pid] = psutil.Process(it.child.pid).create_time()
+        children = {
+            it.name: Child(it.child.pid, psutil.Process(it.child.pid).create_time())
+            for it in services
+            if it.child.poll() is None
+        }
         said = asdict(Running(os.getpid(), dict(addresses), children))
         partial = self.file.with_suffix(".partial")
         partial.write_text(json.dumps(said, indent=2))
@@ -140,12 +144,12 @@ class Place:
         if left is None:
             return False
         found = False
-        for pid, began in left.children.items():
+        for it in left.children.values():
             try:
-                process = psutil.Process(pid)
-                if process.create_time() != began:
+                process = psutil.Process(it.pid)
+                if process.create_time() != it.began:
                     continue
-                os.killpg(pid, signal.SIGKILL)
+                os.killpg(it.pid, signal.SIGKILL)
                 found = True
                 process.wait(10)
             except (psutil.NoSuchProcess, ProcessLookupError):

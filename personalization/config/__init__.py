@@ -17,6 +17,7 @@ from personalization.config.model import (
 )
 from personalization.config.recipes import RECIPES, Recipe, by_arn
 from personalization.config.schedules import DELETE, next_after, occurrences
+from personalization.config.timetables import Timetable, timetable
 
 __all__ = [
     "check",
@@ -32,6 +33,8 @@ __all__ = [
     "DELETE",
     "next_after",
     "occurrences",
+    "Timetable",
+    "timetable",
     "RECIPES",
     "Recipe",
     "by_arn",

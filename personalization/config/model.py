@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from personalization.config import ages, schedules
+from personalization.config import ages, schedules, timetables
 from personalization.config.sections import SERVICE_CONFIG, SOLUTION_VERSION_KEY, blank
 from personalization.errors import ConfigError
 from personalization.shapes import brief
@@ -27,7 +27,7 @@ ServiceConfig = dict[str, Any]
 def _schedule(value: Any) -> Any:
     if isinstance(value, str) and value != schedules.DELETE:
         with _findings():
-            schedules.parse(value)
+            timetables.timetable(value)
     elif value is not None and not isinstance(value, str):
         said = brief(value)
         raise PydanticCustomError(

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from personalization.errors import ConfigError
 from personalization.shapes import brief
@@ -62,23 +62,58 @@ _FIELDS: Final = (
 
 
 @dataclass(frozen=True)
+class LastDay:
+    """`L` and `L-3`: so many days before the last one of the month."""
+
+    before: int
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """`15W`: the weekday nearest to that day, in the same month."""
+
+    day: int
+
+
+@dataclass(frozen=True)
+class Nth:
+    """`6#3` and `6L`: the nth such weekday of the month, or, as -1, the last (1 is Sunday)."""
+
+    weekday: int
+    nth: int
+
+
+@dataclass(frozen=True)
 class Cron:
-    """A schedule, read: the values of each field; the days as written, for they need a calendar."""
+    """A schedule, read: the values of each field.
+
+    which  the days if they need a calendar; else they are month_days or, where there are any,
+           weekdays (1 is Sunday)
+    """
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
     months: tuple[int, ...]
     years: tuple[int, ...]
-    day_of_month: str
-    day_of_week: str
+    month_days: tuple[int, ...] = ()
+    weekdays: tuple[int, ...] = ()
+    which: LastDay | Nearest | Nth | None = None
 
     def days(self, year: int, month: int) -> list[int]:
         """Return the days of that month on which it runs, in order."""
         first, length = calendar.monthrange(year, month)
         weekdays = {day: (first + day) % 7 + 1 for day in range(1, length + 1)}
-        if self.day_of_week != "?":
-            return _by_weekday(self.day_of_week, weekdays)
-        return _by_day(self.day_of_month, weekdays)
+        match self.which:
+            case LastDay(before):
+                return [length - before] if before < length else []
+            case Nearest(day):
+                return _nearest(day, weekdays)
+            case Nth(wanted, nth):
+                days = [day for day, weekday in weekdays.items() if weekday == wanted]
+                return days[-1:] if nth < 0 else days[nth - 1 : nth]
+        if self.weekdays:
+            return [day for day, weekday in weekdays.items() if weekday in self.weekdays]
+        return [day for day in self.month_days if day <= length]
 
 
 @lru_cache(maxsize=256)
@@ -100,14 +135,13 @@ def parse(schedule: str) -> Cron:
             f"{brief(schedule)} has ? for {both} of day-of-month and day-of-week; "
             "one of them must be ?"
         )
-    _check_days(day, weekday)
+    days = _by_week(weekday) if day == "?" else _by_month(day)
     return Cron(
         minutes=_values(minute, _FIELDS[0]),
         hours=_values(hour, _FIELDS[1]),
         months=_values(month, _FIELDS[3]),
         years=_values(year, _FIELDS[5]),
-        day_of_month=day.upper(),
-        day_of_week=weekday.upper(),
+        **days,
     )
 
 
@@ -194,53 +228,41 @@ _LAST_WEEKDAY: Final = re.compile(r"(\w+)L")
 _NTH_WEEKDAY: Final = re.compile(r"(\w+)#(\d)")
 
 
-def _check_days(day: str, weekday: str) -> None:
-    month_days, week_days = _FIELDS[2], _FIELDS[4]
-    if last := _LAST_DAY.fullmatch(day.upper()):
-        if int(last[1] or 0) > 30:
+def _by_month(text: str) -> dict[str, Any]:
+    """Return what a day-of-month says, as members of Cron."""
+    field = _FIELDS[2]
+    if last := _LAST_DAY.fullmatch(text.upper()):
+        before = int(last[1] or 0)
+        if before > 30:
             raise ConfigError(
-                f"day-of-month {brief(day)} counts back too far; L-1 to L-30 is allowed"
+                f"day-of-month {brief(text)} counts back too far; L-1 to L-30 is allowed"
             )
-    elif nearest := _NEAREST.fullmatch(day.upper()):
-        _number(nearest[1], day, month_days)
-    elif day != "?":
-        _values(day, month_days)
-    upper = weekday.upper()
+        return {"which": LastDay(before)}
+    if nearest := _NEAREST.fullmatch(text.upper()):
+        return {"which": Nearest(_number(nearest[1], text, field))}
+    return {"month_days": _values(text, field)}
+
+
+def _by_week(text: str) -> dict[str, Any]:
+    """Return what a day-of-week says, as members of Cron."""
+    field, upper = _FIELDS[4], text.upper()
     if nth := _NTH_WEEKDAY.fullmatch(upper):
-        _number(nth[1], weekday, week_days)
-        if not 1 <= int(nth[2]) <= 5:
-            raise ConfigError(f"day-of-week {brief(weekday)} has no such week; #1 to #5 is allowed")
-    elif (last := _LAST_WEEKDAY.fullmatch(upper)) and upper not in _DAYS:
-        _number(last[1], weekday, week_days)
-    elif weekday not in ("?", "L", "l"):
-        _values(weekday, week_days)
-
-
-def _by_day(text: str, weekdays: dict[int, int]) -> list[int]:
-    length = len(weekdays)
-    if last := _LAST_DAY.fullmatch(text):
-        return [day] if (day := length - int(last[1] or 0)) > 0 else []
-    if nearest := _NEAREST.fullmatch(text):
-        day = int(nearest[1])
-        if day > length:
-            return []
-        if weekdays[day] == 7:  # Saturday: the Friday before, without leaving the month
-            return [day - 1 if day > 1 else day + 2]
-        if weekdays[day] == 1:  # Sunday: the Monday after, without leaving the month
-            return [day + 1 if day < length else day - 2]
-        return [day]
-    return [day for day in _values(text, _FIELDS[2]) if day <= length]
-
-
-def _by_weekday(text: str, weekdays: dict[int, int]) -> list[int]:
-    field = _FIELDS[4]
-    if nth := _NTH_WEEKDAY.fullmatch(text):
         wanted = _number(nth[1], text, field)
-        days = [day for day, weekday in weekdays.items() if weekday == wanted]
-        return days[int(nth[2]) - 1 : int(nth[2])]
-    if text != "L" and text not in _DAYS and (last := _LAST_WEEKDAY.fullmatch(text)):
-        wanted = _number(last[1], text, field)
-        return [max(day for day, weekday in weekdays.items() if weekday == wanted)]
+        if not 1 <= int(nth[2]) <= 5:
+            raise ConfigError(f"day-of-week {brief(text)} has no such week; #1 to #5 is allowed")
+        return {"which": Nth(wanted, int(nth[2]))}
+    if (last := _LAST_WEEKDAY.fullmatch(upper)) and upper not in _DAYS:
+        return {"which": Nth(_number(last[1], text, field), -1)}
     # As in Quartz, L alone is the last day of the week.
-    allowed = {7} if text == "L" else set(_values(text, field))
-    return [day for day, weekday in weekdays.items() if weekday in allowed]
+    return {"weekdays": (7,) if upper == "L" else _values(text, field)}
+
+
+def _nearest(day: int, weekdays: dict[int, int]) -> list[int]:
+    length = len(weekdays)
+    if day > length:
+        return []
+    if weekdays[day] == 7:  # Saturday: the Friday before, without leaving the month
+        return [day - 1 if day > 1 else day + 2]
+    if weekdays[day] == 1:  # Sunday: the Monday after, without leaving the month
+        return [day + 1 if day < length else day - 2]
+    return [day]

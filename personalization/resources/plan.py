@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from personalization.resources.account import Account
@@ -72,6 +73,20 @@ class Plan:
             for step in self.steps
         ]
 
+    def as_told(self, rows: Iterable[Mapping[str, str]]) -> Plan:
+        """Return this plan with the actions and reasons of an earlier telling of it.
+
+        rows  what `rows` returned then; what is not among them stays as it is
+        A run that comes back to its work finds its own doings: to it, all would be to be kept.
+        """
+        told = {_row_key(it["kind"], it["name"]): it for it in rows}
+        steps = []
+        for step in self.steps:
+            row = told.get(_row_key(step.resource.kind.title, step.resource.name))
+            again = {"action": row["action"], "reason": row["reason"]} if row else {}
+            steps.append(replace(step, **again))  # type: ignore[arg-type]
+        return Plan(tuple(steps))
+
     def waves(self) -> Iterator[tuple[Resource, ...]]:
         """Yield groups of resources that need nothing but earlier groups."""
         left = [step.resource for step in self.steps if step.action != "leave out"]
@@ -86,6 +101,11 @@ class Plan:
             yield wave
             done |= {resource.key for resource in wave}
             left = [resource for resource in left if resource.key not in done]
+
+
+def _row_key(kind: str, name: str) -> tuple[str, str]:
+    # An import is named for its data, too, which may have changed since.
+    return kind, re.sub(r"(\d{4}(?:_\d\d){5})_[0-9a-f]{10}$", r"\1", name)
 
 
 def plan(personalize: Any, account: Account, resources: Sequence[Resource], policy: Policy) -> Plan:

@@ -47,10 +47,13 @@ class Policy:
     retrain  "new-data": when data was imported after the newest version was made; "always": a new
              version for every run; "never": only where there is none yet
     began    when this run began; under "always", a version younger than that is this run's own
+    resumed  when a run began that has come back to its work: what failed since then was its own
+             try, which it tells and does not repeat
     """
 
     retrain: RetrainWhen = "new-data"
     began: dt.datetime | None = None
+    resumed: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -73,17 +76,19 @@ def decide(
     """Compare one resource with what exists.  Changes nothing."""
     if resource.kind in NOT_MANAGED:
         return Decision("leave out", f"this version does not manage a {resource.kind.title} yet")
-    found = find(personalize, account, resource, arns)
+    found = find(personalize, account, resource, arns, policy.resumed)
     if found is None:
         return Decision(_making(resource), "does not exist yet")
     if found.status in GOING:
         return Decision("blocked", f"is {found.status}; run again when it is gone", found)
+    if found.failed_since(policy.resumed):
+        return Decision("wait", "is what this run has tried", found)
     if resource.kind == DATASET_IMPORT_JOB:
         return _import(resource, found)
     if resource.kind == SOLUTION_VERSION:
         return _version(personalize, resource, found, arns, policy)
     if resource.kind in (BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB):
-        return _batch_job(resource, found)
+        return _batch_job(resource, found, policy)
     decision = _named(resource, found, arns)
     return _tagged(personalize, resource, decision) if decision.action == "keep" else decision
 
@@ -163,7 +168,8 @@ def _import(resource: Resource, found: Found) -> Decision:
     name = str(found.description.get("jobName", ""))
     if found.broken:
         return Decision("import", f"the last import failed: {found.why}", found)
-    if name.endswith(f"_{resource.content}"):
+    # What a run that was suspended has imported is its import, whatever was uploaded since.
+    if name.endswith(f"_{resource.content}") or _sibling(name) == _sibling(resource.name):
         if found.on_the_way:
             return Decision("wait", f"this data is being imported by {name}", found)
         return Decision("keep", f"this data was imported by {name}", found)
@@ -178,6 +184,11 @@ def _import(resource: Resource, found: Found) -> Decision:
         reason = f"the files have not changed since {name} imported them"
         return Decision("wait" if found.on_the_way else "keep", reason, found)
     return Decision("import", f"the files differ from those that {name} imported", found)
+
+
+def _sibling(name: str) -> str:
+    """Return the import's name without the digest of its data: for one run, one and the same."""
+    return name.rpartition("_")[0]
 
 
 def _ours(name: str) -> bool:
@@ -208,17 +219,20 @@ def _version(
     return Decision("keep", f"the newest version is {found.arn.rpartition('/')[2]}", found)
 
 
-def _batch_job(resource: Resource, found: Found) -> Decision:
+def _batch_job(resource: Resource, found: Found, policy: Policy) -> Decision:
     name = str(found.description["jobName"])
     if found.broken:
         return Decision("create", f"{name} failed: {found.why}", found)
     # S3 tells time in whole seconds.  A change within the second in which the job was asked for is
-    # not seen; to count that second as changed would pay for jobs twice.
-    if resource.changed_at and resource.changed_at > found.created_at:
+    # not seen; to count that second as changed would pay for jobs twice.  What changed since a run
+    # that was suspended has asked for its job is left to the next run.
+    if name != resource.name and resource.changed_at and resource.changed_at > found.created_at:
         return Decision("create", f"its input changed after {name}", found)
     if found.on_the_way:
         return Decision("wait", f"{name} is running", found)
-    if resource.max_age and found.created_at + resource.max_age < dt.datetime.now(dt.UTC):
+    # As old as it was when the run began: what a run waited for is not too old for it.
+    when = policy.began or dt.datetime.now(dt.UTC)
+    if resource.max_age and found.created_at + resource.max_age < when:
         return Decision("create", f"{name} is older than {resource.max_age}", found)
     return Decision("keep", f"{name} did it with this version and this input", found)
 

@@ -14,8 +14,8 @@ from deployments.stack.place import Place
 from personalization.errors import ConfigError, FatalError
 
 
-def sleeper(folder: Path) -> Service:
-    return Program("it", ("-c", "import time; time.sleep(60)"), folder / "log", str).start()
+def sleeper(folder: Path, name: str = "it") -> Service:
+    return Program(name, ("-c", "import time; time.sleep(60)"), folder / "log", str).start()
 
 
 def holder(place: Place, *, deaf: bool = False) -> subprocess.Popen[str]:
@@ -75,10 +75,10 @@ def test_a_stack_that_does_not_end_is_named_with_its_log(tmp_path):
 
 def test_what_a_killed_stack_has_left_is_ended_and_strangers_are_not(tmp_path):
     place = Place(tmp_path)
-    left, stranger = sleeper(tmp_path), sleeper(tmp_path)
+    left, stranger = sleeper(tmp_path, "left"), sleeper(tmp_path, "stranger")
     place.tell({}, [left, stranger])
     said = json.loads(place.file.read_text())
-    said["children"][str(stranger.child.pid)] -= 5  # another process had its id before
+    said["children"]["stranger"]["began"] -= 5  # another process had its id before
     place.file.write_text(json.dumps(said))
     try:
         assert place.end()
