@@ -7,7 +7,7 @@ file beside it.  Clients are passed in.
 
 from personalization.telling.bus import put_events
 from personalization.telling.facts import facts_of, what_for
-from personalization.telling.happening import Happening, ended, made
+from personalization.telling.happening import Happening, assessed, ended, made
 from personalization.telling.message import Ended, message_of, publish
 from personalization.telling.metrics import counted, created, measured, put_metrics
 from personalization.telling.place import Place, place_of, whole_place
@@ -24,6 +24,7 @@ __all__ = [
     "Happening",
     "Place",
     "Refusal",
+    "assessed",
     "clear_report",
     "counted",
     "created",

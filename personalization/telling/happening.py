@@ -13,7 +13,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -29,6 +29,7 @@ UPDATING: Final = "UPDATING"
 ACTIVE: Final = "ACTIVE"
 UPDATE_FAILED: Final = "UPDATE FAILED"
 GONE: Final = "GONE"
+MEASURED: Final = "MEASURED"
 
 # The last word of Prefect's event; whatever else a resource may end as is called by its status.
 _WORDS: Final = {"CREATE FAILED": "failed", UPDATE_FAILED: "failed", "CREATE STOPPED": "stopped"}
@@ -42,6 +43,7 @@ class Happening:
 
     at         UTC: when it was asked for, or when Personalize says that it ended
     duration_s seconds from creation (or the start of the update) to the end; None if it goes on
+    more       what only Prefect is told
     """
 
     kind: Kind
@@ -51,6 +53,7 @@ class Happening:
     place: Place
     duration_s: int | None = None
     failure_reason: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def word(self) -> str:
@@ -99,6 +102,7 @@ class Happening:
                 "dataset_group": group or None,
                 "solution": solution or None,
                 "failure_reason": self.failure_reason or None,
+                **self.more,
             },
         }
 
@@ -141,6 +145,15 @@ def ended(kind: Kind, arn: str, found: Found | None, place: Place, now: dt.datet
     failed = status in BROKEN or status == UPDATE_FAILED
     reason = shortened(found.why, 2000) if failed else ""
     return Happening(kind, arn, status, at, place, seconds, reason)
+
+
+def assessed(
+    version: Found, metrics: Mapping[str, float], previous: Mapping[str, float | None], place: Place
+) -> Happening:
+    """Return how good a new solution version is, and how good the one before it was."""
+    at = version.description["lastUpdatedDateTime"].astimezone(dt.UTC)
+    more = {"metrics": dict(metrics), "previous_metrics": dict(previous)}
+    return Happening(version.kind, version.arn, MEASURED, at, place, more=more)
 
 
 def _name(arn: str) -> str:

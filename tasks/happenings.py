@@ -1,0 +1,113 @@
+"""What happens to resources, told as events to Prefect and to an EventBridge bus, and counted."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.events import emit_event
+
+from blocks.aws import clients
+from blocks.settings import settings
+from personalization.resources import Found, Resource
+from personalization.resources.kinds import Kind
+from personalization.resources.reconcile import Decision
+from personalization.telling import (
+    Happening,
+    Place,
+    assessed,
+    created,
+    ended,
+    made,
+    measured,
+    place_of,
+    put_events,
+    whole_place,
+)
+from personalization.telling.happening import CREATING, UPDATING
+from tasks.telling import harmless, tell_counts
+
+logger = logging.getLogger("personalization.telling")
+
+
+def tell_made(
+    decision: Decision,
+    resource: Resource,
+    arn: str,
+    arns: Mapping[str, str],
+    credentials: str | None,
+) -> None:
+    """Tell that a resource was asked for, or is to be changed; nothing if it was kept."""
+    if decision.action in ("keep", "wait"):
+        return
+    with harmless(f"what happens to {arn}"):
+        members = {name: arns[key] for name, key in resource.references.items()}
+        place = place_of(resource.kind, arn, members)
+        place = whole_place(clients(credentials)("personalize"), place)
+        status = UPDATING if decision.action == "update" else CREATING
+        _tell(made(resource.kind, arn, status, place, _now()), credentials)
+    if decision.action != "update":
+        tell_counts([created(resource.kind)], credentials)
+
+
+def tell_ended(kind: Kind, arn: str, found: Found | None, credentials: str | None) -> None:
+    """Tell how a resource ended; nothing if that was told before, by whichever run."""
+    with harmless(f"what happens to {arn}"):
+        place = Place()
+        if found:
+            place = place_of(kind, arn, found.description)
+            place = whole_place(clients(credentials)("personalize"), place)
+        happening = ended(kind, arn, found, place, _now())
+        if not _told_before(happening):
+            _tell(happening, credentials)
+
+
+def tell_measured(
+    version: Found, rows: Sequence[Mapping[str, Any]], credentials: str | None
+) -> None:
+    """Tell how good a new version is: an event, and its offline metrics.
+
+    rows  of the metrics table: metric, this version, previous version
+    """
+    metrics = {row["metric"]: row["this version"] for row in rows}
+    previous = {row["metric"]: row["previous version"] for row in rows}
+    place = place_of(version.kind, version.arn, version.description)
+    emit_event(**assessed(version, metrics, previous, place).event())
+    tell_counts(measured(place.solution, metrics), credentials)
+
+
+def _tell(happening: Happening, credentials: str | None) -> None:
+    emit_event(**happening.event())
+    if bus := settings().event_bus:
+        put_events(clients(credentials)("events"), bus, [happening])
+
+
+def _told_before(happening: Happening) -> bool:
+    """Whether Prefect has this event: a run that was suspended or repeated sees all ends again.
+
+    The server keeps an event of a known id once, but its triggers forget ids after half an hour,
+    and the bus knows none.
+    """
+    around = dt.timedelta(seconds=1)
+    wanted = {
+        "occurred": {
+            "since": (happening.at - around).isoformat(),
+            "until": (happening.at + around).isoformat(),
+        },
+        "id": {"id": [str(happening.id)]},
+    }
+    try:
+        with get_client(sync_client=True) as client:
+            answer = client.request("POST", "/events/filter", json={"filter": wanted, "limit": 1})
+    except httpx.HTTPError as error:
+        logger.info("could not ask whether %s was told before: %s", happening.arn, error)
+        return False
+    return bool(answer.json()["events"])
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
