@@ -46,16 +46,15 @@ class FlowParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    upload: Upload | None = Field(
-        None,
-        description="The upload that started the run, which no other run then works on. Left out "
-        "where a person starts it.",
-    )
-
     credentials: str | None = Field(
         None,
         description="Name of a saved AwsCredentials block. Without one, the settings' block or "
         "boto3's own chain is used.",
+    )
+    upload: Upload | None = Field(
+        None,
+        description="The upload that started the run, which no other run then works on. Left out "
+        "where a person starts it.",
     )
 
 

@@ -38,7 +38,9 @@ def test_what_is_not_text_is_json():
     [
         pytest.param("fiel=x", "fiel: is not a known key; did you mean file?", id="misspelt"),
         pytest.param(
-            "colour=x", "colour: is not a known key; known keys: credentials, file, ", id="unknown"
+            "colour=x",
+            "colour: is not a known key; known keys: credentials, upload, ",
+            id="unknown",
         ),
         pytest.param(
             'waiting={"first_look": 1}',
