@@ -29,6 +29,7 @@ from personalization.resources.kinds import SOLUTION_VERSION, Kind
 from personalization.resources.report import metrics_rows
 from personalization.waiting import Stay, looks
 from tasks.artifacts import artifact_key, show_table, shown_table
+from tasks.happenings import tell_ended, tell_made, tell_measured
 from tasks.retrying import NETWORK
 from tasks.suspending import ThisRun, outlast
 
@@ -62,6 +63,7 @@ def ensure_resource(
     client = clients(credentials)
     decision, arn = ensure(client("personalize"), Account.of(client), resource, arns, policy)
     get_run_logger().info("%s %s: %s", decision.action, resource.key, decision.reason)
+    tell_made(decision, resource, arn, arns, credentials)
     return arn
 
 
@@ -102,9 +104,9 @@ def wait_until_active(
         0.0, key=artifact_key("wait", label), description=f"Waiting for {', '.join(resources)}."
     )
     statuses: dict[str, str] = {}
+    told: set[str] = set()
     seen: dict[str, Found | None] = {}
     views = {key: partial(look, personalize, *where) for key, where in resources.items()}
-
 
     def leave(going: Mapping[str, Found | None]) -> bool:
         return stay.is_over([it.asked_at for it in going.values() if it])
@@ -115,6 +117,9 @@ def wait_until_active(
             if statuses.get(key) != status:
                 get_run_logger().info("%s is %s", key, status)
                 statuses[key] = status
+            if key not in told and _is_settled(found):
+                tell_ended(*resources[key], found, credentials)
+                told.add(key)
         done = sum(_is_settled(found) for found in seen.values())
         update_progress_artifact(progress, 100.0 * done / len(resources))  # type: ignore[arg-type]
     return seen
@@ -138,7 +143,9 @@ def show_metrics(
     rows: list[dict[str, Any]] = []
     for solution, arn in sorted(versions.items()):
         if version := look(personalize, SOLUTION_VERSION, arn):
-            rows += metrics_rows(personalize, solution, version)
+            its = metrics_rows(personalize, solution, version)
+            tell_measured(version, its, credentials)
+            rows += its
     show_table(("metrics", group), rows, f"Offline metrics of {', '.join(sorted(versions))}.")
     return tuple(rows)
 
