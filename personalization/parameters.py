@@ -90,6 +90,32 @@ class Waiting(BaseModel):
         return self
 
 
+class Scheduled(BaseModel):
+    """One thing that a parameter file repeats by the calendar."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    slug: str = Field(
+        pattern=r"^[\w.@-]+$", description="Name of the schedule: one, whatever its times."
+    )
+    kind: Literal["import", "full", "update", "batch-inference", "batch-segment"] = Field(
+        description="What is done again: imports, a training, a batch job."
+    )
+    cron: str = Field(description="When, as the parameter file says it: cron(…), in UTC.")
+    solution: ResourceName | None = Field(None, description="Whose, where it is not the imports.")
+    job: int = Field(
+        0, ge=0, description="Which of the solution's batch jobs of that kind, from 0."
+    )
+
+    @model_validator(mode="after")
+    def _what_is_not_an_import_is_a_solutions(self) -> Scheduled:
+        if (self.kind == "import") != (self.solution is None):
+            raise ValueError(
+                f"{self.kind} has solution={self.solution}; name the solution, and none for import"
+            )
+        return self
+
+
 class TrainParameters(FlowParameters):
     """What the `train` flow brings into being."""
 
@@ -105,6 +131,9 @@ class TrainParameters(FlowParameters):
         "new-data", description="When a solution that has a version gets another one."
     )
     check_data: bool = Field(True, description="Check CSVs before they are imported.")
+    scheduled: Scheduled | None = Field(
+        None, description="Do this again and nothing else. Schedules say it; leave it out."
+    )
     waiting: Waiting = Field(Waiting(), description="How patiently to wait.")
 
 
