@@ -13,10 +13,12 @@ from personalization.aws import S3Path, aws_errors
 from personalization.config import ParameterFile, by_arn, check_job_input
 from personalization.datasets import DataFiles, avro_schemas, check, wanted_of
 from personalization.errors import ConfigError, Finding
-from personalization.resources import Account, imported_before
+from personalization.parameters import TrainParameters
+from personalization.resources import Account, Plan, imported_before
 from personalization.resources.desired import job_input
 from tasks.artifacts import finding_rows, show_table
 from tasks.retrying import NETWORK
+from tasks.uploads import JOB_INPUT, checked
 
 # A bigger input is left to Personalize, which answers its bad lines one by one.
 MOST_INPUT_BYTES: Final = 64 * 1024 * 1024
@@ -25,6 +27,19 @@ MOST_INPUT_BYTES: Final = 64 * 1024 * 1024
 # Learns from descriptions alone.
 # Source: Personalize developer guide, "Semantic-Similarity recipe" (required datasets).
 _WITHOUT_INTERACTIONS: Final = frozenset({"aws-semantic-similarity"})
+
+
+def check_uploads(
+    file: ParameterFile, data: Mapping[str, DataFiles], plan: Plan, parameters: TrainParameters
+) -> None:
+    """Check all that the plan is about to use; raises ConfigError with what is wrong in it."""
+    credentials, group = parameters.credentials, file.dataset_group.service_config["name"]
+    check_learnable(file, data, parameters.file, credentials)
+    if parameters.check_data and plan.importing:
+        check_data(group, file, data, plan.importing, credentials)
+    if plan.batching:
+        bucket = S3Path.parse(parameters.file).bucket
+        check_job_inputs(group, file, bucket, plan.batching, credentials)
 
 
 @task(task_run_name="check-learnable-{uri}", **NETWORK)
@@ -78,17 +93,25 @@ def check_job_inputs(
     solutions: tuple[str, ...],
     credentials: str | None,
 ) -> None:
-    """Check the `job_config.json` of these solutions; raises ConfigError with all that is wrong."""
+    """Check the `job_config.json` of these solutions; raises ConfigError with all that is wrong.
+
+    What is wrong is told beside each of them, too.
+    """
     s3 = clients(credentials)("s3")
     items = file.datasets.items if file.datasets else None
     avro = items.schema_.service_config["schema"] if items else None
-    findings: list[Finding] = []
+    wrong: list[Finding] = []
     for solution in file.solutions:
         name = solution.service_config["name"]
         if name in solutions:
-            recipe = solution.service_config["recipeArn"]
-            findings += input_findings(s3, job_input(bucket, group, name), recipe, avro)
-    refuse(findings)
+            recipe, path = solution.service_config["recipeArn"], job_input(bucket, group, name)
+            findings = input_findings(s3, path, recipe, avro)
+            try:
+                with checked(JOB_INPUT, path, credentials):
+                    refuse(findings)
+            except ConfigError as error:
+                wrong += error.findings
+    refuse(wrong)
 
 
 def input_findings(

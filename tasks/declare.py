@@ -16,12 +16,18 @@ from personalization.datasets.locate import DataFiles, locate
 from personalization.errors import ConfigError
 from personalization.resources import Resource, declared
 from personalization.resources.desired import job_input
+from personalization.telling import group_named_in
 from tasks.retrying import NETWORK
+from tasks.telling import note_group
+from tasks.uploads import PARAMETER_FILE, checked
 
 
 @task(task_run_name="read-{uri}", **NETWORK)
 def read_parameter_file(uri: str, credentials: str | None) -> ParameterFile:
-    """Return the checked parameter file; raises ConfigError with everything that is wrong in it."""
+    """Return the checked parameter file; raises ConfigError with everything that is wrong in it.
+
+    What is wrong is told beside the file, too.
+    """
     path, s3 = S3Path.parse(uri), clients(credentials)("s3")
     if last_modified(path, credentials) is None:
         meant = S3Path(path.bucket, unquote_plus(path.key))
@@ -29,8 +35,11 @@ def read_parameter_file(uri: str, credentials: str | None) -> ParameterFile:
         hint = f"did you mean {meant}?" if there else "upload it, or correct the path"
         raise ConfigError(f"there is no parameter file at {uri}; {hint}")
     with aws_errors(f"reading {uri}"):
-        text = s3.get_object(Bucket=path.bucket, Key=path.key)["Body"].read()
-    file = load(text, source=uri)
+        answer = s3.get_object(Bucket=path.bucket, Key=path.key)
+        text = answer["Body"].read()
+    note_group(group_named_in(text))
+    with checked(PARAMETER_FILE, path, credentials, answer):
+        file = load(text, source=uri)
     name = file.dataset_group.service_config["name"]
     get_run_logger().info("%s declares dataset group %s", uri, name)
     return file

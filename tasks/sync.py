@@ -31,8 +31,8 @@ from personalization.sync.prepare import (
 from personalization.sync.shards import merged
 from personalization.sync.work import RECOMMENDATIONS, Desk, Work, asked_of, job_home, settle
 from personalization.transforms.recommendations import RecommendationReport
-from tasks.artifacts import finding_rows, show_table
 from tasks.retrying import NETWORK
+from tasks.uploads import CONNECTOR_JOB, checked
 
 
 @dataclass(frozen=True)
@@ -49,19 +49,28 @@ class ReadJob:
 def read_job(parameters: SyncParameters) -> ReadJob:
     """Return the checked job; raises ConfigError with everything that is wrong with it.
 
-    That is its config.json, the connectors that are asked for, and their destinations.
+    That is its config.json, the connectors that are asked for, and their destinations.  What is
+    wrong is told beside the config.json, too.
     """
     path = JobPath.parse(parameters.job)
     s3 = clients(parameters.credentials)("s3")
     with aws_errors(f"reading {path.config}"):
         try:
-            text = s3.get_object(Bucket=path.config.bucket, Key=path.config.key)["Body"].read()
+            answer = s3.get_object(Bucket=path.config.bucket, Key=path.config.key)
+            text = answer["Body"].read()
         except ClientError as error:
             if error_code(error) in NOT_THERE:
                 raise ConfigError(
                     f"there is no {path.config}; upload it, then run again"
                 ) from error
             raise
+    with checked(CONNECTOR_JOB, path.config, parameters.credentials, answer):
+        read = _understood(path, text, parameters)
+    get_run_logger().info("%s: %s", path.folder, ", ".join(read.connectors))
+    return read
+
+
+def _understood(path: JobPath, text: bytes, parameters: SyncParameters) -> ReadJob:
     job = load(text, str(path.config), job_type=path.type)
     if parameters.full_refresh:
         anew = {
@@ -70,13 +79,8 @@ def read_job(parameters: SyncParameters) -> ReadJob:
         }
         job = job.model_copy(update={"connectors": anew})
     read = ReadJob(path, job, text, parameters.connectors or tuple(job.connectors))
-    findings = _findings(read, parameters)
-    if findings:
-        show_table(
-            ("findings", path.name), finding_rows(findings), f"What is wrong in {path.folder}"
-        )
+    if findings := _findings(read, parameters):
         raise ConfigError(f"{path.config} cannot be carried out", findings)
-    get_run_logger().info("%s: %s", path.folder, ", ".join(read.connectors))
     return read
 
 
