@@ -7,9 +7,10 @@ from prefect import flow
 from personalization.parameters import BatchParameters
 from personalization.resources.kinds import BATCH_INFERENCE_JOB
 from tasks.batch import run_batch_job
+from tasks.telling import TOLD
 
 
-@flow(name="batch-inference", flow_run_name="batch-inference-{parameters.solution}")
+@flow(name="batch-inference", flow_run_name="batch-inference-{parameters.solution}", **TOLD)
 def batch_inference(parameters: BatchParameters) -> tuple[str, ...]:
     """Return the S3 URIs of the `.out` files of the job.
 

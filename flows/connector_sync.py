@@ -11,9 +11,10 @@ from tasks.occupying import one_delivery, one_run
 from tasks.runners import shard_runner
 from tasks.running import sync_run_name
 from tasks.sync import fetch, prepare, read_job, take_up, target_of
+from tasks.telling import TOLD
 
 
-@flow(name="connector-sync", flow_run_name=sync_run_name)
+@flow(name="connector-sync", flow_run_name=sync_run_name, **TOLD)
 def connector_sync(parameters: SyncParameters) -> SyncReport:
     """Return the receipts of all connectors.
 

@@ -8,9 +8,10 @@ from personalization.connectors import ImportProgress
 from personalization.parameters import ImportParameters
 from tasks.audiences import audience_from_file
 from tasks.imports import follow_imports, register_endpoints, start_import
+from tasks.telling import TOLD
 
 
-@flow(name="import-audience", flow_run_name="import-audience-{parameters.destination}")
+@flow(name="import-audience", flow_run_name="import-audience-{parameters.destination}", **TOLD)
 def import_audience(parameters: ImportParameters) -> ImportProgress:
     """Return how the import ended.
 

@@ -9,10 +9,11 @@ from personalization.segments import PostprocessReport
 from tasks.audiences import find_segment_output, make_audiences
 from tasks.imports import check_destination, follow_imports, start_import
 from tasks.running import threads
+from tasks.telling import TOLD
 
 
 # Two imports at a time: what the strictest destination allows an account.
-@flow(name="postprocess", task_runner=threads(2))
+@flow(name="postprocess", task_runner=threads(2), **TOLD)
 def postprocess(parameters: PostprocessParameters) -> PostprocessReport:
     """Return the audiences that were written and, if a destination was named, how imports ended.
 

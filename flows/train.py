@@ -13,10 +13,11 @@ from tasks.checks import check_data, check_job_inputs, check_learnable
 from tasks.declare import declare, locate_data, read_parameter_file
 from tasks.reconcile import ensure_resource, make_plan, now, show_metrics, wait_until_active
 from tasks.running import threads, train_run_name
+from tasks.telling import TOLD
 
 
 # Four calls at a time: Personalize's control plane is throttled, and nothing here is in a hurry.
-@flow(name="train", flow_run_name=train_run_name, task_runner=threads(4))
+@flow(name="train", flow_run_name=train_run_name, task_runner=threads(4), **TOLD)
 def train(parameters: TrainParameters) -> TrainReport:
     """Return what was planned and done.
 
