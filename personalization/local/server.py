@@ -26,6 +26,7 @@ from personalization.aws import Clients
 from personalization.local.pace import Pace
 from personalization.local.routing import Scope
 from personalization.local.s3_reads import LargeReads
+from personalization.local.s3_uploads import UploadTimes
 from personalization.local.s3_writes import ConditionalWrites
 from personalization.local.services import SERVICES
 from personalization.local.wire import REGION, Service
@@ -133,7 +134,7 @@ class Dispatcher:
         for service in services:
             self._ours.setdefault(service.signing_name, []).append(service)
         self._moto: WSGIApplication = DomainDispatcherApplication(create_backend_app)
-        self._s3 = ConditionalWrites(LargeReads(self._moto))
+        self._s3 = ConditionalWrites(UploadTimes(LargeReads(self._moto)))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/health":
