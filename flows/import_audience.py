@@ -7,7 +7,7 @@ from prefect import flow
 from personalization.connectors import ImportProgress
 from personalization.parameters import ImportParameters
 from tasks.audiences import audience_from_file
-from tasks.imports import follow_imports, register_endpoints, start_import
+from tasks.imports import imports_ended, register_endpoints, start_import
 from tasks.telling import TOLD
 
 
@@ -22,6 +22,10 @@ def import_audience(parameters: ImportParameters) -> ImportProgress:
     credentials = parameters.credentials
     audience = audience_from_file(parameters.file, parameters.audience, credentials)
     start = register_endpoints if parameters.register_endpoints else start_import
-    started = {audience.name: start(parameters.destination, audience, credentials)}
-    ended = follow_imports(parameters.destination, started, parameters.waiting, credentials)
+    ended = imports_ended(
+        parameters.destination,
+        lambda: {audience.name: start(parameters.destination, audience, credentials)},
+        parameters.waiting,
+        credentials,
+    )
     return ended[audience.name]

@@ -7,7 +7,7 @@ from prefect import flow
 from personalization.parameters import PostprocessParameters
 from personalization.segments import PostprocessReport
 from tasks.audiences import find_segment_output, make_audiences
-from tasks.imports import check_destination, follow_imports, start_import
+from tasks.imports import check_destination, imports_ended, start_imports
 from tasks.running import threads
 from tasks.telling import TOLD
 
@@ -23,18 +23,17 @@ def postprocess(parameters: PostprocessParameters) -> PostprocessReport:
     Raises FatalError if too many lines give no audience, or, when all imports have ended, if the
     destination took nothing of an audience.
     """
-    credentials = parameters.credentials
-    if parameters.destination:
-        check_destination(parameters.destination, parameters.options.address_by, credentials)
+    credentials, destination = parameters.credentials, parameters.destination
+    if destination:
+        check_destination(destination, parameters.options.address_by, credentials)
     output = find_segment_output(parameters.output, credentials)
     report = make_audiences(output, parameters)
-    if parameters.destination and report.importable:
-        calls = {
-            it.name: start_import.submit(parameters.destination, it, credentials)
-            for it in report.importable
-        }
-        # What could not be started is told with how the others ended: they go on, and are paid for.
-        started = {name: it.result(raise_on_failure=False) for name, it in calls.items()}
-        ended = follow_imports(parameters.destination, started, parameters.waiting, credentials)
+    if destination and (importable := report.importable):
+        ended = imports_ended(
+            destination,
+            lambda: start_imports(destination, importable, credentials),
+            parameters.waiting,
+            credentials,
+        )
         report = report.imported(ended)
     return report

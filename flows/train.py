@@ -5,14 +5,14 @@ from __future__ import annotations
 from prefect import flow
 
 from blocks.settings import known_role, role_for
-from personalization.aws import S3Path
 from personalization.parameters import TrainParameters
 from personalization.resources import Ledger, Policy, TrainReport
 from tasks.batch import find_outputs
-from tasks.checks import check_data, check_job_inputs, check_learnable
+from tasks.checks import check_uploads
 from tasks.declare import declare, locate_data, read_parameter_file
-from tasks.reconcile import ensure_resource, make_plan, now, show_metrics, wait_until_active
+from tasks.reconcile import all_ended, ensure_resource, make_plan, show_metrics
 from tasks.running import threads, train_run_name
+from tasks.suspending import this_run
 from tasks.telling import TOLD
 
 
@@ -25,25 +25,22 @@ def train(parameters: TrainParameters) -> TrainReport:
     output to the bucket.  Leaves the plan, the data findings and the metrics as tables.  A second
     run with nothing to do changes nothing.  Raises ConfigError for what is wrong in the uploads,
     and FatalError, after all the rest has been done, for what could not be brought into being.
+    A deployed run is suspended while Personalize works, and takes up its own work again.
     """
-    credentials = parameters.credentials
+    run, credentials = this_run(), parameters.credentials
     file = read_parameter_file(parameters.file, credentials)
     group = file.dataset_group.service_config["name"]
     data = locate_data(parameters.file, credentials)
-    began, role_arn = now(), known_role(parameters.role_arn)
-    resources = declare(parameters.file, file, data, role_arn, began, credentials)
-    policy = Policy(parameters.retrain, began)
+    role_arn = known_role(parameters.role_arn)
+    resources = declare(parameters.file, file, data, role_arn, run.began, credentials)
+    policy = Policy(parameters.retrain, run.began, run.tried if run.resumed else None)
     plan = make_plan(group, resources, policy, credentials)
     if parameters.plan_only:
         return TrainReport(plan)
     if plan.importing or plan.batching:
         role_for(parameters.role_arn)
-    check_learnable(file, data, parameters.file, credentials)
-    if parameters.check_data and plan.importing:
-        check_data(group, file, data, plan.importing, credentials)
-    if plan.batching:
-        bucket = S3Path.parse(parameters.file).bucket
-        check_job_inputs(group, file, bucket, plan.batching, credentials)
+    if not run.resumed:
+        check_uploads(file, data, plan, parameters)
 
     ledger = Ledger(plan)
     for number, wave in enumerate(plan.waves(), 1):
@@ -52,7 +49,7 @@ def train(parameters: TrainParameters) -> TrainReport:
         pending = ledger.asked(ready, [it.result(raise_on_failure=False) for it in calls])
         if pending:
             label = f"{group}-{number}"
-            ledger.ended(wait_until_active(label, pending, parameters.waiting, credentials))
+            ledger.ended(all_ended(label, pending, parameters.waiting, run, credentials))
 
     metrics = show_metrics.submit(group, ledger.new_versions, credentials)
     new, kept = (ledger.batch_jobs(new=it) for it in (True, False))

@@ -39,9 +39,9 @@ def shown_table(key: Iterable[str], since: dt.datetime) -> list[dict[str, Any]] 
         flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]),
     )
     with get_client(sync_client=True) as client:
-        found = [it for it in client.read_artifacts(artifact_filter=mine) if it.created]
-    left = sorted((it for it in found if it.created >= since), key=lambda it: it.created)
-    rows: list[dict[str, Any]] | None = json.loads(str(left[0].data)) if left else None
+        found = client.read_artifacts(artifact_filter=mine)
+    left = {it.created: it.data for it in found if it.created and it.created >= since}
+    rows: list[dict[str, Any]] | None = json.loads(str(left[min(left)])) if left else None
     return rows
 
 

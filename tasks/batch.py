@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 
 from prefect import get_run_logger, task
@@ -17,17 +16,21 @@ from personalization.resources.desired import job_input
 from personalization.resources.kinds import DATASET_GROUP, SOLUTION, SOLUTION_VERSION, Kind
 from tasks.checks import input_findings, refuse
 from tasks.declare import last_modified
-from tasks.reconcile import ensure_resource, find_version, now, wait_until_active
+from tasks.reconcile import all_ended, ensure_resource, find_version
 from tasks.retrying import NETWORK
+from tasks.suspending import ThisRun, this_run
+from tasks.uploads import JOB_INPUT, checked
 
 
 def run_batch_job(kind: Kind, parameters: BatchParameters) -> tuple[str, ...]:
     """Return the `.out` files of one batch job, found or made, waited for and checked."""
     credentials, solution = parameters.credentials, parameters.solution
-    job = declare_job(kind, parameters)
+    run = this_run()
+    job = declare_job(kind, parameters, run)
+    policy = Policy(began=run.began, resumed=run.tried if run.resumed else None)
     arns = {f"{SOLUTION_VERSION.name}/{solution}": find_version(solution, credentials)}
-    arn = ensure_resource(job, arns, Policy(), credentials)
-    ended = wait_until_active(solution, {job.key: (kind, arn)}, parameters.waiting, credentials)
+    arn = ensure_resource(job, arns, policy, credentials)
+    ended = all_ended(solution, {job.key: (kind, arn)}, parameters.waiting, run, credentials)
     found = ended[job.key]
     if found is None or found.broken:
         said = f"is {found.status}: {found.why}" if found else "vanished; run again to make it anew"
@@ -36,7 +39,7 @@ def run_batch_job(kind: Kind, parameters: BatchParameters) -> tuple[str, ...]:
 
 
 @task(task_run_name="declare-{parameters.solution}", **NETWORK)
-def declare_job(kind: Kind, parameters: BatchParameters) -> Resource:
+def declare_job(kind: Kind, parameters: BatchParameters, run: ThisRun) -> Resource:
     """Return the job that the parameters ask for; its input exists and is sound."""
     client, group = clients(parameters.credentials), parameters.dataset_group
     path = job_input(parameters.bucket, group, parameters.solution)
@@ -54,7 +57,9 @@ def declare_job(kind: Kind, parameters: BatchParameters) -> Resource:
             f"name {theirs} as the dataset group"
         )
     items = items_schema(personalize, account, group)
-    refuse(input_findings(client("s3"), path, solution.description["recipeArn"], items))
+    findings = input_findings(client("s3"), path, solution.description["recipeArn"], items)
+    with checked(JOB_INPUT, path, parameters.credentials):
+        refuse(findings)
     settings = {"numResults": parameters.num_results, "filterArn": parameters.filter_arn}
     return batch_job(
         kind,
@@ -63,10 +68,11 @@ def declare_job(kind: Kind, parameters: BatchParameters) -> Resource:
         solution=parameters.solution,
         settings={key: value for key, value in settings.items() if value is not None},
         role_arn=role_for(parameters.role_arn),
-        now=now(),
+        now=run.began,
         references={"solutionVersionArn": f"{SOLUTION_VERSION.name}/{parameters.solution}"},
-        # "Again" is said by an input that counts as changed just now.
-        changed_at=dt.datetime.now(dt.UTC) if parameters.again else changed_at,
+        # "Again" is said by an input that counts as changed when the run started: what was done
+        # since is the run's own doing, done before it was suspended.
+        changed_at=run.started if parameters.again else changed_at,
     )
 
 

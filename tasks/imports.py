@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
+from pydantic import TypeAdapter
 
 from blocks.aws import clients
 from blocks.destination import Destination
@@ -22,9 +24,12 @@ from personalization.connectors import (
 )
 from personalization.errors import ConfigError, FatalError, shortened
 from personalization.parameters import Waiting
-from personalization.waiting import looks
-from tasks.artifacts import artifact_key, show_table
+from personalization.waiting import Stay, looks
+from tasks.artifacts import artifact_key, show_table, shown_table
 from tasks.retrying import NETWORK
+from tasks.suspending import outlast, this_run
+
+Started = Mapping[str, ImportTicket | Exception]
 
 
 def connector_of(name: str, credentials: str | None) -> Connector[Any]:
@@ -72,6 +77,17 @@ def start_import(destination: str, audience: Audience, credentials: str | None) 
     return ticket
 
 
+def start_imports(
+    destination: str, audiences: Iterable[Audience], credentials: str | None
+) -> Started:
+    """Start importing each audience file, or find its import; by audience, also what was refused.
+
+    What could not be started is told with how the others ended: they go on, and are paid for.
+    """
+    calls = {it.name: start_import.submit(destination, it, credentials) for it in audiences}
+    return {name: it.result(raise_on_failure=False) for name, it in calls.items()}
+
+
 @task(task_run_name="register-{endpoints.name}", **NETWORK)
 def register_endpoints(
     destination: str, endpoints: Audience, credentials: str | None
@@ -88,28 +104,65 @@ def register_endpoints(
     return ticket
 
 
+def imports_ended(
+    destination: str,
+    start: Callable[[], Started],
+    waiting: Waiting,
+    credentials: str | None,
+) -> dict[str, ImportProgress]:
+    """Start imports and return how each ended; a deployed run is suspended meanwhile.
+
+    start  returns, by audience, its import, or why it could not be started; a run that was
+           suspended goes on with those that it has started then
+    """
+    run, key = this_run(), ("imports", destination, "started")
+    rows = shown_table(key, run.tried) if run.resumed else None
+    started = _from_rows(rows) if rows is not None else start()
+    if rows is None and run.deployed:
+        show_table(key, _as_rows(started), f"Imports into {destination} that were started.")
+
+    def unfinished(seen: Mapping[str, ImportProgress]) -> list[str]:
+        return _going(started, seen)
+
+    def wait(stay: Stay) -> dict[str, ImportProgress]:
+        return follow_imports(destination, started, waiting, credentials, stay)
+
+    return outlast(wait, unfinished, waiting, run)
+
+
 @task(task_run_name="follow-imports-{destination}", cache_policy=NO_CACHE)
 def follow_imports(
     destination: str,
-    started: Mapping[str, ImportTicket | Exception],
+    started: Started,
     waiting: Waiting,
     credentials: str | None,
+    stay: Stay,
 ) -> dict[str, ImportProgress]:
     """Return how each import ended, by audience.  Leaves a table of receipts in any case.
 
     started  audience → its import, or why it could not be started
+    stay     when that is over, they are returned as they are
     Raises FatalError, when all have ended, that names those that failed and why.
     """
     connector = connector_of(destination, credentials)
     progress = create_progress_artifact(0.0, key=artifact_key("imports", destination))
     views = {name: partial(look_at, connector, it) for name, it in started.items()}
     seen: dict[str, ImportProgress] = {}
+    rounds = looks(
+        views,
+        lambda it: it.done,
+        waiting,
+        waited_s=stay.waited_s,
+        leave=lambda _: stay.is_over(()),
+    )
     try:
-        for seen in looks(views, lambda it: it.done, waiting):
+        for seen in rounds:
             done = sum(it.done for it in seen.values())
             update_progress_artifact(progress, 100.0 * done / len(views))  # type: ignore[arg-type]
     finally:
         show_table(("receipts", destination), receipt_rows(seen), f"Imports into {destination}.")
+    if _going(started, seen):
+        return seen
     for name, it in seen.items():
         get_run_logger().info(
             "%s: %s, %d accepted, %d rejected", name, it.status, it.accepted, it.rejected
@@ -118,6 +171,36 @@ def follow_imports(
         reasons = "; ".join(f"{name} is {it.status}, {_reasons(it)}" for name, it in failed.items())
         raise FatalError(f"{destination} imported nothing of {len(failed)} audience(s): {reasons}")
     return seen
+
+
+def _going(started: Started, seen: Mapping[str, ImportProgress]) -> list[str]:
+    return [name for name in started if name not in seen or not seen[name].done]
+
+
+_TICKET = TypeAdapter(ImportTicket)
+
+
+def _as_rows(started: Started) -> list[dict[str, Any]]:
+    return [
+        {
+            "audience": name,
+            "import": "" if isinstance(it, Exception) else it.job,
+            "refused": (str(it) or repr(it)) if isinstance(it, Exception) else "",
+            "ticket": "" if isinstance(it, Exception) else _TICKET.dump_json(it).decode(),
+        }
+        for name, it in started.items()
+    ]
+
+
+def _from_rows(rows: list[dict[str, Any]]) -> Started:
+    return {
+        str(it["audience"]): (
+            FatalError(str(it["refused"]))
+            if it["refused"]
+            else _TICKET.validate_python(json.loads(it["ticket"]))
+        )
+        for it in rows
+    }
 
 
 def look_at(connector: Any, started: ImportTicket | Exception) -> ImportProgress:

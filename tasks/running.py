@@ -9,6 +9,7 @@ from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from tasks.reconcile import now
+from tasks.suspending import current_flow_run
 
 
 def threads(count: int) -> TaskRunner[PrefectFuture[Any]]:
@@ -18,7 +19,9 @@ def threads(count: int) -> TaskRunner[PrefectFuture[Any]]:
 
 
 def train_run_name() -> str:
-    """Return `train-<folder of the parameter file>-<UTC time>`."""
+    """Return `train-<folder of the parameter file>-<UTC time>`; a resumed run keeps its name."""
+    if (run := current_flow_run()).start_time:
+        return run.name
     parameters = flow_run.parameters["parameters"]
     # A deployment's run is named before its parameters have become a model.
     file = parameters["file"] if isinstance(parameters, dict) else parameters.file
@@ -26,7 +29,9 @@ def train_run_name() -> str:
 
 
 def sync_run_name() -> str:
-    """Return `connector-sync-<name of the job>-<UTC time>`."""
+    """Return `connector-sync-<name of the job>-<UTC time>`; a retried run keeps its name."""
+    if (run := current_flow_run()).start_time:
+        return run.name
     parameters = flow_run.parameters["parameters"]
     job = parameters["job"] if isinstance(parameters, dict) else parameters.job
     name = job.removesuffix("config.json").rstrip("/").rpartition("/")[2]

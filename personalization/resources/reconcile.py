@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from personalization.aws import error_code, translated
 from personalization.errors import FatalError, RetryableError
 from personalization.resources.account import Account
-from personalization.resources.actual import Found, differences, find, look
+from personalization.resources.actual import Found, differences, find, look, newest_version
 from personalization.resources.desired import Resource, a_second_later
 from personalization.resources.kinds import (
     BATCH_INFERENCE_JOB,
@@ -26,6 +26,7 @@ from personalization.resources.kinds import (
     SCHEMA,
     SOLUTION,
     SOLUTION_VERSION,
+    Kind,
 )
 
 Action = Literal["create", "update", "keep", "wait", "retrain", "import", "blocked", "leave out"]
@@ -33,6 +34,9 @@ RetrainWhen = Literal["new-data", "never", "always"]
 
 # How many names are tried for a job: names are told apart by the second.
 _NAMES = 5
+
+# Jobs, whose names tell when the run began that asked for them.
+_NAMED_BY_RUN = (DATASET_IMPORT_JOB, BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB)
 
 # The parameters that UpdateSolution can change; all others are fixed at creation.
 # Source: botocore, personalize 2018-05-22, shapes `UpdateSolutionRequest`, `SolutionUpdateConfig`.
@@ -49,11 +53,14 @@ class Policy:
     began    when this run began; under "always", a version younger than that is this run's own
     resumed  when a run began that has come back to its work: what failed since then was its own
              try, which it tells and does not repeat
+    repeats  the kinds of which one is to be made again by the calendar; all others must be there
+             and are left as they are.  None: everything is brought into being and kept current
     """
 
     retrain: RetrainWhen = "new-data"
     began: dt.datetime | None = None
     resumed: dt.datetime | None = None
+    repeats: frozenset[Kind] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,12 @@ def decide(
     """Compare one resource with what exists.  Changes nothing."""
     if resource.kind in NOT_MANAGED:
         return Decision("leave out", f"this version does not manage a {resource.kind.title} yet")
+    if policy.resumed and resource.kind in _NAMED_BY_RUN:
+        own = look(personalize, resource.kind, account.arn(resource.kind, resource.name))
+        if own and own.status not in GOING:
+            return Decision("wait", "is what this run has asked for", own)
+    if policy.repeats is not None and resource.kind not in policy.repeats:
+        return _standing(personalize, account, resource, arns)
     found = find(personalize, account, resource, arns, policy.resumed)
     if found is None:
         return Decision(_making(resource), "does not exist yet")
@@ -163,6 +176,23 @@ def _making(resource: Resource) -> Action:
     return "import" if resource.kind == DATASET_IMPORT_JOB else "create"
 
 
+def _standing(
+    personalize: Any, account: Account, resource: Resource, arns: Mapping[str, str]
+) -> Decision:
+    """Look at what a scheduled run needs and has no business changing."""
+    if resource.kind == SOLUTION_VERSION:
+        solution = arns.get(resource.references["solutionArn"])
+        found = newest_version(personalize, solution) if solution else None
+    else:
+        found = find(personalize, account, resource, arns)
+    way_out = "run `train` with the parameter file first"
+    if found is None:
+        return Decision("blocked", f"is not there; {way_out}")
+    if found.status != "ACTIVE":
+        return Decision("blocked", f"is {found.status}; {way_out}", found)
+    return Decision("keep", "is there; a scheduled run leaves it as it is", found)
+
+
 def _import(resource: Resource, found: Found) -> Decision:
     """New data only: the newest import says what is in the dataset."""
     name = str(found.description.get("jobName", ""))
@@ -224,12 +254,13 @@ def _batch_job(resource: Resource, found: Found, policy: Policy) -> Decision:
     if found.broken:
         return Decision("create", f"{name} failed: {found.why}", found)
     # S3 tells time in whole seconds.  A change within the second in which the job was asked for is
-    # not seen; to count that second as changed would pay for jobs twice.  What changed since a run
-    # that was suspended has asked for its job is left to the next run.
-    if name != resource.name and resource.changed_at and resource.changed_at > found.created_at:
+    # not seen; to count that second as changed would pay for jobs twice.
+    if resource.changed_at and resource.changed_at > found.created_at:
         return Decision("create", f"its input changed after {name}", found)
     if found.on_the_way:
         return Decision("wait", f"{name} is running", found)
+    if policy.repeats is not None and policy.began and found.created_at < policy.began:
+        return Decision("create", f"it is time to do again what {name} did", found)
     # As old as it was when the run began: what a run waited for is not too old for it.
     when = policy.began or dt.datetime.now(dt.UTC)
     if resource.max_age and found.created_at + resource.max_age < when:

@@ -363,8 +363,8 @@ def test_a_running_job_that_read_an_older_input_is_not_waited_for(films):
     running = Found(found.kind, found.arn, {**found.description, "status": "CREATE IN_PROGRESS"})
     edited = replace(job, changed_at=found.created_at + dt.timedelta(seconds=5))
 
-    assert reconcile._batch_job(job, running).action == "wait"
-    assert reconcile._batch_job(edited, running).action == "create"
+    assert reconcile._batch_job(job, running, reconcile.Policy()).action == "wait"
+    assert reconcile._batch_job(edited, running, reconcile.Policy()).action == "create"
 
 
 def test_declared_tags_are_set_and_others_stay(films):
