@@ -89,8 +89,6 @@ def decide(
             return Decision("wait", "is what this run has asked for", own)
     if policy.repeats is not None and resource.kind not in policy.repeats:
         return _standing(personalize, account, resource, arns)
-    if policy.repeats is not None and resource.kind not in policy.repeats:
-        return _standing(personalize, account, resource, arns)
     found = find(personalize, account, resource, arns, policy.resumed)
     if found is None:
         return Decision(_making(resource), "does not exist yet")
@@ -176,23 +174,6 @@ def _exists_already(error: FatalError) -> bool:
 
 def _making(resource: Resource) -> Action:
     return "import" if resource.kind == DATASET_IMPORT_JOB else "create"
-
-
-def _standing(
-    personalize: Any, account: Account, resource: Resource, arns: Mapping[str, str]
-) -> Decision:
-    """Look at what a scheduled run needs and has no business changing."""
-    if resource.kind == SOLUTION_VERSION:
-        solution = arns.get(resource.references["solutionArn"])
-        found = newest_version(personalize, solution) if solution else None
-    else:
-        found = find(personalize, account, resource, arns)
-    way_out = "run `train` with the parameter file first"
-    if found is None:
-        return Decision("blocked", f"is not there; {way_out}")
-    if found.status != "ACTIVE":
-        return Decision("blocked", f"is {found.status}; {way_out}", found)
-    return Decision("keep", "is there; a scheduled run leaves it as it is", found)
 
 
 def _standing(
