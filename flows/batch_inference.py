@@ -7,10 +7,12 @@ from prefect import flow
 from personalization.parameters import BatchParameters
 from personalization.resources.kinds import BATCH_INFERENCE_JOB
 from tasks.batch import run_batch_job
+from tasks.once import once
 from tasks.telling import TOLD
 
 
 @flow(name="batch-inference", flow_run_name="batch-inference-{parameters.solution}", **TOLD)
+@once
 def batch_inference(parameters: BatchParameters) -> tuple[str, ...]:
     """Return the S3 URIs of the `.out` files of the job.
 

@@ -7,10 +7,12 @@ from prefect import flow
 from personalization.parameters import BatchParameters
 from personalization.resources.kinds import BATCH_SEGMENT_JOB
 from tasks.batch import run_batch_job
+from tasks.once import once
 from tasks.telling import TOLD
 
 
 @flow(name="batch-segment", flow_run_name="batch-segment-{parameters.solution}", **TOLD)
+@once
 def batch_segment(parameters: BatchParameters) -> tuple[str, ...]:
     """Return the S3 URIs of the `.out` files of the job.
 

@@ -8,6 +8,7 @@ from personalization.parameters import SyncParameters
 from personalization.sync.report import SyncReport
 from tasks.deliver import deliver_work, show_preview, show_receipts
 from tasks.occupying import one_delivery, one_run
+from tasks.once import once
 from tasks.runners import shard_runner
 from tasks.running import sync_run_name
 from tasks.sync import fetch, prepare, read_job, take_up, target_of
@@ -15,6 +16,7 @@ from tasks.telling import TOLD
 
 
 @flow(name="connector-sync", flow_run_name=sync_run_name, **TOLD)
+@once
 def connector_sync(parameters: SyncParameters) -> SyncReport:
     """Return the receipts of all connectors.
 

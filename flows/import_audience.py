@@ -8,10 +8,12 @@ from personalization.connectors import ImportProgress
 from personalization.parameters import ImportParameters
 from tasks.audiences import audience_from_file
 from tasks.imports import imports_ended, register_endpoints, start_import
+from tasks.once import once
 from tasks.telling import TOLD
 
 
 @flow(name="import-audience", flow_run_name="import-audience-{parameters.destination}", **TOLD)
+@once
 def import_audience(parameters: ImportParameters) -> ImportProgress:
     """Return how the import ended.
 

@@ -11,6 +11,7 @@ from tasks.batch import find_outputs
 from tasks.checks import check_uploads
 from tasks.declare import declare, locate_data, read_parameter_file
 from tasks.reconcile import all_ended, ensure_resource, make_plan, show_metrics
+from tasks.once import once
 from tasks.running import threads, train_run_name
 from tasks.suspending import this_run
 from tasks.telling import TOLD
@@ -18,6 +19,7 @@ from tasks.telling import TOLD
 
 # Four calls at a time: Personalize's control plane is throttled, and nothing here is in a hurry.
 @flow(name="train", flow_run_name=train_run_name, task_runner=threads(4), **TOLD)
+@once
 def train(parameters: TrainParameters) -> TrainReport:
     """Return what was planned and done.
 

@@ -58,6 +58,23 @@ class FlowParameters(BaseModel):
     )
 
 
+class FolderParameters(FlowParameters):
+    """What a flow takes that reads a whole folder, which arrives file by file."""
+
+    settle_s: float = Field(
+        5,
+        ge=0,
+        le=900,
+        description="Seconds for which nothing must have been written to the folder before an "
+        "upload there is worked on; 0 does not wait.",
+    )
+
+    @property
+    def places(self) -> tuple[S3Path, ...]:
+        """Where that lies which the flow reads: files and folders."""
+        raise NotImplementedError
+
+
 class Waiting(BaseModel):
     """How patiently to wait for Personalize and for destinations."""
 
@@ -116,7 +133,7 @@ class Scheduled(BaseModel):
         return self
 
 
-class TrainParameters(FlowParameters):
+class TrainParameters(FolderParameters):
     """What the `train` flow brings into being."""
 
     file: S3Uri = Field(
@@ -198,7 +215,7 @@ class ImportParameters(FlowParameters):
     waiting: Waiting = Field(Waiting(), description="How patiently to wait for the import.")
 
 
-class SyncParameters(FlowParameters):
+class SyncParameters(FolderParameters):
     """What the `connector-sync` flow tells destinations: the news of one connector job."""
 
     job: S3Uri = Field(description="S3 URI of the job's folder: etl_jobs/<job type>/<job name>/.")
@@ -228,3 +245,9 @@ class SyncParameters(FlowParameters):
         Waiting(first_look_s=1, slowest_look_s=10),
         description="How patiently to wait for another run of the job, or to the destination.",
     )
+
+    @property
+    def places(self) -> tuple[S3Path, ...]:
+        """The job's configuration and its inputs; what runs write lies beside them."""
+        folder = S3Path.parse(self.job.removesuffix("config.json"))
+        return (folder / "config.json", folder / "input/")
