@@ -6,13 +6,16 @@ from prefect import flow
 
 from blocks.settings import known_role, role_for
 from personalization.parameters import TrainParameters
-from personalization.resources import Ledger, Policy, TrainReport
+from personalization.resources import Ledger, TrainReport
+from personalization.resources.repeating import policy_of, wanted_part
 from tasks.batch import find_outputs
+from tasks.by_calendar import by_calendar
 from tasks.checks import check_uploads
 from tasks.declare import declare, locate_data, read_parameter_file
-from tasks.reconcile import all_ended, ensure_resource, make_plan, show_metrics
 from tasks.once import once
+from tasks.reconcile import all_ended, ensure_resource, make_plan, show_metrics
 from tasks.running import threads, train_run_name
+from tasks.schedules import keep_schedules
 from tasks.suspending import this_run
 from tasks.telling import TOLD
 
@@ -20,6 +23,7 @@ from tasks.telling import TOLD
 # Four calls at a time: Personalize's control plane is throttled, and nothing here is in a hurry.
 @flow(name="train", flow_run_name=train_run_name, task_runner=threads(4), **TOLD)
 @once
+@by_calendar
 def train(parameters: TrainParameters) -> TrainReport:
     """Return what was planned and done.
 
@@ -28,14 +32,16 @@ def train(parameters: TrainParameters) -> TrainReport:
     run with nothing to do changes nothing.  Raises ConfigError for what is wrong in the uploads,
     and FatalError, after all the rest has been done, for what could not be brought into being.
     A deployed run is suspended while Personalize works, and takes up its own work again.
+    In the end Prefect has the schedules that the file has.  A run that one of them has started does
+    that one thing again, and nothing else.
     """
     run, credentials = this_run(), parameters.credentials
     file = read_parameter_file(parameters.file, credentials)
     group = file.dataset_group.service_config["name"]
     data = locate_data(parameters.file, credentials)
-    role_arn = known_role(parameters.role_arn)
-    resources = declare(parameters.file, file, data, role_arn, run.began, credentials)
-    policy = Policy(parameters.retrain, run.began, run.tried if run.resumed else None)
+    part, role_arn = wanted_part(file, parameters), known_role(parameters.role_arn)
+    resources = declare(parameters.file, part, data, role_arn, run.began, credentials)
+    policy = policy_of(parameters, run.began, run.tried if run.resumed else None)
     plan = make_plan(group, resources, policy, credentials)
     if parameters.plan_only:
         return TrainReport(plan)
@@ -62,5 +68,6 @@ def train(parameters: TrainParameters) -> TrainReport:
         ledger.told("outputs", outputs.result(raise_on_failure=False), ()),
         ledger.told("metrics", metrics.result(raise_on_failure=False), ()),
     )
+    keep_schedules(parameters, file, resources, ledger)
     ledger.close(group)
     return report

@@ -19,13 +19,20 @@ def threads(count: int) -> TaskRunner[PrefectFuture[Any]]:
 
 
 def train_run_name() -> str:
-    """Return `train-<folder of the parameter file>-<UTC time>`; a resumed run keeps its name."""
+    """Return `train-<folder of the parameter file>-<UTC time>`; a resumed run keeps its name.
+
+    That of a scheduled run begins with what it repeats: `full-for-you-<UTC time>`.
+    """
     if (run := current_flow_run()).start_time:
         return run.name
     parameters = flow_run.parameters["parameters"]
     # A deployment's run is named before its parameters have become a model.
-    file = parameters["file"] if isinstance(parameters, dict) else parameters.file
-    return f"train-{'/'.join(file.split('/')[-2:-1])}-{now():%Y%m%d-%H%M%S}"
+    given = parameters if isinstance(parameters, dict) else parameters.model_dump()
+    scheduled, folder = given.get("scheduled"), "/".join(given["file"].split("/")[-2:-1])
+    what = f"train-{folder}"
+    if scheduled:
+        what = f"{scheduled['kind']}-{scheduled.get('solution') or folder}"
+    return f"{what}-{now():%Y%m%d-%H%M%S}"
 
 
 def sync_run_name() -> str:

@@ -28,8 +28,9 @@ from personalization.telling.metrics import SCHEDULER, WORKFLOW, Datum
 logger = logging.getLogger("personalization.telling")
 
 # Ends of a run that did nothing, of which nobody is told: another run has the upload, a schedule's
-# run came while the one before was under way, or too late, or there is nothing to do yet.
-UNTOLD: Final = frozenset({"Duplicate", "Skipped", "Missed", "NotYet"})
+# run came while the one before was under way, too late, or for what is gone, or there is nothing
+# to do yet.
+UNTOLD: Final = frozenset({"Duplicate", "Skipped", "Missed", "Removed", "NotYet"})
 
 # What is known of runs of this process until they end: the dataset group that a parameter file
 # names, which is not among a run's parameters, and how often something could not be told.

@@ -6,7 +6,9 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from personalization.aws import S3Path
 from personalization.config import DELETE, BatchJob, ParameterFile, Solution
+from personalization.errors import ConfigError
 from personalization.parameters import Scheduled, TrainParameters
 from personalization.resources.desired import Resource
 from personalization.resources.kinds import (
@@ -55,6 +57,22 @@ def part_of(file: ParameterFile, scheduled: Scheduled, bucket: str) -> Parameter
     [solution] = (it for it in file.solutions if it.service_config["name"] == scheduled.solution)
     kept = _part_of_solution(solution, scheduled)
     return rest.model_copy(update={"datasets": None, "solutions": (kept,)})
+
+
+def wanted_part(file: ParameterFile, parameters: TrainParameters) -> ParameterFile:
+    """Return what a run with these parameters is to look after: the file, or a part of it.
+
+    Raises ConfigError if the run is scheduled and the file does not repeat that any more.
+    """
+    scheduled, path = parameters.scheduled, S3Path.parse(parameters.file)
+    if scheduled is None:
+        return file
+    part = part_of(file, scheduled, path.bucket)
+    if part is None:
+        raise ConfigError(
+            f"{path} has no schedule {scheduled.slug} any more; run `train` with it to remove that"
+        )
+    return part
 
 
 def policy_of(
