@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -62,6 +63,9 @@ def once(body: Callable[[P], R]) -> Callable[[P], R | State[Any]]:
             complete_claim(standing, credentials, return_state=True)
         return ended
 
+    # Prefect reads annotations where the function stands that it is given: here, where the flow's
+    # models have no names.
+    claimed.__signature__ = inspect.signature(body, eval_str=True)  # type: ignore[attr-defined]
     return claimed
 
 
