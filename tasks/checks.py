@@ -18,7 +18,7 @@ from personalization.resources import Account, Plan, imported_before
 from personalization.resources.desired import job_input
 from tasks.artifacts import finding_rows, show_table
 from tasks.retrying import NETWORK
-from tasks.uploads import JOB_INPUT, checked
+from tasks.uploads import JOB_INPUT, PARAMETER_FILE, checked
 
 # A bigger input is left to Personalize, which answers its bad lines one by one.
 MOST_INPUT_BYTES: Final = 64 * 1024 * 1024
@@ -32,14 +32,18 @@ _WITHOUT_INTERACTIONS: Final = frozenset({"aws-semantic-similarity"})
 def check_uploads(
     file: ParameterFile, data: Mapping[str, DataFiles], plan: Plan, parameters: TrainParameters
 ) -> None:
-    """Check all that the plan is about to use; raises ConfigError with what is wrong in it."""
+    """Check all that the plan is about to use; raises ConfigError with what is wrong in it.
+
+    Whoever uploaded the parameter file finds it told beside that file, too.
+    """
     credentials, group = parameters.credentials, file.dataset_group.service_config["name"]
-    check_learnable(file, data, parameters.file, credentials)
-    if parameters.check_data and plan.importing:
-        check_data(group, file, data, plan.importing, credentials)
-    if plan.batching:
-        bucket = S3Path.parse(parameters.file).bucket
-        check_job_inputs(group, file, bucket, plan.batching, credentials)
+    path = S3Path.parse(parameters.file)
+    with checked(PARAMETER_FILE, path, credentials):
+        check_learnable(file, data, parameters.file, credentials)
+        if parameters.check_data and plan.importing:
+            check_data(group, file, data, plan.importing, credentials)
+        if plan.batching:
+            check_job_inputs(group, file, path.bucket, plan.batching, credentials)
 
 
 @task(task_run_name="check-learnable-{uri}", **NETWORK)
