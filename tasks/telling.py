@@ -27,10 +27,10 @@ from personalization.telling.metrics import SCHEDULER, WORKFLOW, Datum
 
 logger = logging.getLogger("personalization.telling")
 
-# Ends of a run that did nothing, of which nobody is told: another run has the upload, a schedule's
-# run came while the one before was under way, too late, or for what is gone, or there is nothing
-# to do yet.
-UNTOLD: Final = frozenset({"Duplicate", "Skipped", "Missed", "Removed", "NotYet"})
+# Ends of a run that did nothing, of which nobody is told: another run has the upload, or nobody has
+# it any more, a schedule's run came while the one before was under way, too late, or for what is
+# gone, or there is nothing to do yet.
+UNTOLD: Final = frozenset({"Duplicate", "Gone", "Skipped", "Missed", "Removed", "NotYet"})
 
 # What is known of runs of this process until they end: the dataset group that a parameter file
 # names, which is not among a run's parameters, and how often something could not be told.
@@ -105,7 +105,8 @@ def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
             )
             publish(client("sns"), topic, ended, settings().sender)
         misses += _misses.pop(run, 0)
-    data = _counts(flow.name, failed=error is not None, refused=bool(refused))
+    reads = flow.name == "train" and not given.get("scheduled")
+    data = _counts(flow.name, reads=reads, failed=error is not None, refused=bool(refused))
     tell_counts([*data, *_missed(misses)], credentials, run)
     if misses := misses + _misses.pop(run, 0):
         flow_run_logger(flow_run, flow).warning("%d thing(s) could not be told", misses)
@@ -119,19 +120,18 @@ TOLD: dict[str, Any] = {
 }
 
 
-def _counts(flow: str, *, failed: bool, refused: bool) -> list[Datum]:
+def _counts(flow: str, *, reads: bool, failed: bool, refused: bool) -> list[Datum]:
     """Return the counters of a run's end, under the names of AWS's solution.
 
-    A parameter file that is refused is no job.  Flows that AWS's solution has not got count for
-    themselves, so that its dashboards go on saying what they said.
+    reads  whether it was a parameter file that was processed, which is no job if it is refused
+    Flows that AWS's solution has not got count for themselves, so that its dashboards go on saying
+    what they said.
     """
+    names = ["JobFailure" if failed else "JobSuccess"]
+    if reads:
+        processed = f"ConfigurationsProcessed{'Failures' if refused else 'Successes'}"
+        names = ["ConfigurationsProcessed", processed, *([] if refused else names)]
     service = WORKFLOW if flow in WORKFLOWS else flow
-    names = []
-    if flow == "train":
-        names = ["ConfigurationsProcessed"]
-        names += [f"ConfigurationsProcessed{'Failures' if refused else 'Successes'}"]
-    if not (flow == "train" and refused):
-        names += ["JobFailure" if failed else "JobSuccess"]
     return [counted(name, service=service) for name in names]
 
 
