@@ -12,6 +12,7 @@ import boto3
 import typer
 
 from deployments.parameters import as_parameters
+from deployments.relay.command import relay
 from deployments.stack.commands import down, up
 from deployments.terminal import console, exit_status, os_errors, show_findings
 from personalization.aws import S3Path, aws_errors
@@ -37,6 +38,7 @@ config = typer.Typer(help="The parameter file.", no_args_is_help=True)
 data = typer.Typer(help="The CSVs beside the parameter file.", no_args_is_help=True)
 app.command()(up)
 app.command()(down)
+app.command()(relay)
 app.add_typer(config, name="config")
 app.add_typer(data, name="data")
 
