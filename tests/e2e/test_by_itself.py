@@ -1,0 +1,83 @@
+"""A team uploads files, and nothing else; processes die, and messages come again and again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from benchmarks.stacks import ENDED, Stack, stack, wait_for
+from deployments.processes import ROOT
+from deployments.stack.place import BUCKET
+from deployments.stack.setup import DOMAIN
+
+pytestmark = [pytest.mark.e2e, pytest.mark.server]
+
+AUDIENCE = "ITEMSgenresAction"
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    with stack(tmp_path_factory.mktemp("stack")) as it:
+        yield it
+
+
+def upload(up: Stack) -> None:
+    """Upload the sample as the README says: with the AWS CLI, and all at once."""
+    command = [sys.executable, "-m", "awscli", "s3", "sync", "data/bingewatch", f"s3://{BUCKET}/"]
+    subprocess.run(
+        [*command, "--exclude", "*for-you*", "--only-show-errors"],
+        cwd=ROOT,
+        env=up.surroundings,
+        check=True,
+    )
+
+
+def segments(up: Stack) -> list[str]:
+    found = up.client("customer-profiles").list_segment_definitions(DomainName=DOMAIN)
+    return [it["SegmentDefinitionName"] for it in found["Items"]]
+
+
+def upload_of(run: dict[str, Any]) -> tuple[str, str] | None:
+    upload = run["parameters"].get("parameters", {}).get("upload")
+    return (upload["key"], upload["version_id"] or upload["etag"]) if upload else None
+
+
+def test_an_upload_becomes_a_segment_whatever_dies_and_however_often_it_is_told(up):
+    heard = up.listen()
+    relay = up.kill("the relay")
+    upload(up)
+    up.await_again("the relay", relay)
+
+    wait_for(lambda: [it for it in up.runs("train") if it["state_name"] == "Running"], "train", 120)
+    worker = up.kill("the worker")
+    up.say_again(heard, 2)
+    up.await_again("the worker", worker)
+
+    personalize = up.client("personalize")
+    wait_for(lambda: personalize.list_batch_segment_jobs()["batchSegmentJobs"], "the job", 180)
+    server = up.kill("the Prefect server")
+    up.await_again("the Prefect server", server)
+
+    wait_for(lambda: AUDIENCE in segments(up), "the segment", 240)
+    up.say_again(heard, 2)
+    runs = wait_for(lambda: all_ended(up), "all runs to end", 240)
+    worked = Counter(
+        (it["name"].split("-")[0], upload_of(it)) for it in runs if it["state_name"] == "Completed"
+    )
+
+    assert segments(up) == [AUDIENCE]
+    uploads = up.client("customer-profiles").list_upload_jobs(DomainName=DOMAIN)["Items"]
+    assert len(uploads) == 1
+    assert len(personalize.list_solution_versions()["solutionVersions"]) == 1
+    assert len(personalize.list_batch_segment_jobs()["batchSegmentJobs"]) == 1
+    assert {key for (_, key), count in worked.items() if key and count > 1} == set()
+
+
+def all_ended(up: Stack) -> list[dict[str, Any]]:
+    runs = [it for it in up.runs() if "auto-scheduled" not in it["tags"]]
+    return runs if runs and all(it["state_type"] in ENDED for it in runs) else []
