@@ -171,12 +171,11 @@ class BatchParameters(FlowParameters):
     waiting: Waiting = Field(Waiting(), description="How patiently to wait.")
 
 
-class PostprocessParameters(FlowParameters):
-    """What the `postprocess` flow makes audiences of."""
+class PostprocessSettings(BaseModel):
+    """How the `postprocess` flow makes audiences, whatever the output."""
 
-    output: S3Uri = Field(
-        description="S3 URI of a batch segment job's output: its folder, or one .out file."
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     endpoints: S3Uri | None = Field(
         None, description="S3 URI of the endpoint table: one CSV, or a folder of them."
     )
@@ -191,6 +190,14 @@ class PostprocessParameters(FlowParameters):
     )
     destination: str | None = Field(
         None, description="Name of a saved Destination block to import the audiences into."
+    )
+
+
+class PostprocessParameters(PostprocessSettings, FlowParameters):
+    """What the `postprocess` flow makes audiences of."""
+
+    output: S3Uri = Field(
+        description="S3 URI of a batch segment job's output: its folder, or one .out file."
     )
     waiting: Waiting = Field(Waiting(), description="How patiently to wait for the imports.")
 
@@ -213,6 +220,31 @@ class ImportParameters(FlowParameters):
         "them before audiences of endpoint ids. For destinations that keep endpoints: pinpoint.",
     )
     waiting: Waiting = Field(Waiting(), description="How patiently to wait for the import.")
+
+
+class DispatchParameters(FlowParameters):
+    """What the `dispatch` flow starts flows for."""
+
+    file: S3Uri = Field(
+        description="S3 URI of a batch job's input, batch/<group>/<solution>/job_config.json, or "
+        "of an .out file that a batch job wrote."
+    )
+    waiting: Waiting = Field(
+        Waiting(), description="How patiently to wait until the job that wrote it is done."
+    )
+
+
+class SweepParameters(FlowParameters):
+    """Where the `sweep` flow looks for uploads that nobody works on."""
+
+    bucket: str = Field(min_length=3, description="Name of the bucket.")
+    grace_s: float = Field(
+        120, ge=0, description="Seconds after which an upload counts as overlooked."
+    )
+    look_back_days: float = Field(
+        7, gt=0, le=90, description="Days after which it is left as it is."
+    )
+    most_attempts: int = Field(3, ge=1, le=10, description="Runs that an upload gets, at most.")
 
 
 class SyncParameters(FolderParameters):
