@@ -26,20 +26,23 @@ _BRIEF_CONFIG = Config(
 _TELLING = frozenset({"cloudwatch", "events", "sns"})
 
 
-def clients(block: str | None = None) -> Clients:
+def clients(block: str | None = None, *, brief: bool = False) -> Clients:
     """Return what makes a client of a service name.
 
     block  name of a saved AwsCredentials block; else the one in the settings; else boto3's chain
+    brief  for questions that somebody sits waiting for: clients give up after seconds
     """
     # boto3's chain starts in the environment, so a client is good for one environment.
     surroundings = tuple(sorted(it for it in os.environ.items() if it[0].startswith("AWS_")))
-    return partial(_client, surroundings, block or settings().credentials)
+    return partial(_client, surroundings, block or settings().credentials, brief)
 
 
 @lru_cache(maxsize=64)
-def _client(_surroundings: tuple[tuple[str, str], ...], block: str | None, service: str) -> Any:
+def _client(
+    _surroundings: tuple[tuple[str, str], ...], block: str | None, brief: bool, service: str
+) -> Any:
     config = _ASKED_ONCE if service in _PAID else _CONFIG
-    if service in _TELLING:
+    if brief or service in _TELLING:
         config = _BRIEF_CONFIG
     with aws_errors(f"making a client for {service}"):
         if block is None:

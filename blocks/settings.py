@@ -23,6 +23,8 @@ class Settings(BaseSettings):
         None, description="IAM role that Personalize assumes to read and write the bucket."
     )
     credentials: str | None = Field(None, description="Name of a saved AwsCredentials block.")
+    bucket: str | None = Field(None, description="Bucket whose uploads start flows.")
+    work_pool: str = Field("personalize", description="Work pool of the deployments.")
     work_dir: Path = Field(
         Path(tempfile.gettempdir()) / "personalize-flows",
         description="Where endpoint indexes and unfinished deliveries are kept between runs.",
