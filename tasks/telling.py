@@ -19,7 +19,7 @@ from prefect.utilities.urls import url_for
 from blocks.aws import clients
 from blocks.settings import settings
 from personalization.aws import Clients
-from personalization.errors import ConfigError, PersonalizeFlowsError, shortened
+from personalization.errors import ConfigError, Finding, PersonalizeFlowsError, shortened
 from personalization.resources import Account
 from personalization.telling import Ended, counted, facts_of, publish, put_metrics, what_for
 from personalization.telling.message import WORKFLOWS
@@ -98,7 +98,7 @@ def tell_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None
                 dataset_group=group or said,
                 reason=_reason(error, state),
                 upload=refused,
-                findings=error.findings if isinstance(error, ConfigError) else (),
+                findings=_errors(error),
                 facts=() if error else facts_of(state.result(raise_on_failure=False)),
                 link=url_for("flow-run", flow_run.id) or "",
                 console=_console(client, group or said, run),
@@ -150,6 +150,11 @@ def _error(state: State[Any]) -> BaseException | None:
         return None
     error = state.result(raise_on_failure=False)
     return error if isinstance(error, BaseException) else RuntimeError(str(error))
+
+
+def _errors(error: BaseException | None) -> tuple[Finding, ...]:
+    found = error.findings if isinstance(error, ConfigError) else ()
+    return tuple(it for it in found if it.severity == "error")
 
 
 def _reason(error: BaseException | None, state: State[Any]) -> str:
