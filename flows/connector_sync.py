@@ -24,6 +24,7 @@ def connector_sync(parameters: SyncParameters) -> SyncReport:
     output/ and errors/.  A second run sends nothing that has not changed.  Safe to be killed: the
     next run on this machine goes on where the destination's last answer was.  Raises ConfigError
     for what is wrong in the job, and FatalError, after all other connectors, for those that failed.
+    Never suspended: while it waits it holds a destination, or what it is about to send.
     """
     credentials, report = parameters.credentials, SyncReport()
     read = read_job(parameters)
