@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import boto3
 import typer
 
+from deployments.doctor.command import doctor
 from deployments.parameters import as_parameters
 from deployments.relay.command import relay
 from deployments.stack.commands import down, up
@@ -39,6 +40,7 @@ data = typer.Typer(help="The CSVs beside the parameter file.", no_args_is_help=T
 app.command()(up)
 app.command()(down)
 app.command()(relay)
+app.command()(doctor)
 app.add_typer(config, name="config")
 app.add_typer(data, name="data")
 

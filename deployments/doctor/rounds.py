@@ -1,0 +1,83 @@
+"""All checks, in the order in which mending makes sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from prefect.client.orchestration import SyncPrefectClient
+
+from blocks.settings import settings
+from deployments.doctor import account, bucket, destinations, machine, prefect_side, role, uploads
+from deployments.doctor.outcome import Outcome, Seen, examined, good, not_checked
+from personalization.aws import Clients
+
+
+def examine(
+    clients: Clients, api: SyncPrefectClient | None, *, bucket_name: str | None
+) -> Iterator[Outcome]:
+    """Yield what each check says; what cannot be asked for want of something else is left out.
+
+    api  None if no server is set
+    """
+    known = settings()
+    yield examined("Python", machine.python)
+    yield examined("dependencies", machine.pins)
+    yield examined("work folder", partial(machine.work_dir, known.work_dir))
+    yield from _prefect(api, known.work_pool, bucket_name)
+    yield from _aws(clients, bucket_name, known.role_arn)
+    if api is not None and api.api_healthcheck() is None:
+        yield from _destinations(api, clients)
+
+
+def _prefect(
+    api: SyncPrefectClient | None, pool: str, bucket_name: str | None
+) -> Iterator[Outcome]:
+    there = examined("Prefect", partial(prefect_side.server, api))
+    yield there
+    if api is None or there.status != "ok":
+        return
+    yield examined("Prefect versions", partial(prefect_side.versions, api))
+    yield examined("work pool", partial(prefect_side.work_pool, api, pool))
+    yield examined("deployments", partial(prefect_side.deployments, api, bucket_name))
+    yield examined("automations", partial(prefect_side.automations, api))
+
+
+def _aws(clients: Clients, name: str | None, role_arn: str | None) -> Iterator[Outcome]:
+    us = examined("credentials", partial(account.credentials, clients))
+    yield us
+    if us.status != "ok":
+        yield examined("AWS", lambda: not_checked("the credentials do not work"))
+        return
+    yield examined("region", partial(account.region, clients))
+    yield examined("quotas", partial(account.quotas, clients))
+    yield examined("role", partial(role.trust, clients, role_arn))
+    yield examined("role's policies", partial(role.access, clients, role_arn, name))
+    there = examined("bucket", partial(bucket.place, clients, name))
+    yield there
+    if name is None or there.status != "ok":
+        return
+    yield examined("versioning", partial(bucket.versioning, clients, name))
+    yield examined("bucket policy", partial(bucket.policy, clients, name))
+    ways: list[uploads.Ways] = []
+
+    def notifications() -> Seen:
+        ways.append(uploads.ways(clients, name))
+        return uploads.notifications(ways[0], name)
+
+    yield examined("uploads", notifications)
+    if ways:
+        yield examined("queue", partial(uploads.queue, clients, ways[0]))
+        yield examined("dead letters", partial(uploads.dead_letters, clients, ways[0]))
+
+
+def _destinations(api: SyncPrefectClient, clients: Clients) -> Iterator[Outcome]:
+    names: list[str] = []
+
+    def count() -> Seen:
+        names.extend(destinations.saved(api))
+        return good(f"{len(names)} saved")
+
+    yield examined("destinations", count)
+    for name, check in destinations.checks(names, clients):
+        yield examined(name, check)
