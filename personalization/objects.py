@@ -59,6 +59,15 @@ def listing(s3: Any, prefix: S3Path, *, deep: bool = True) -> tuple[S3Object, ..
     )
 
 
+def folders(s3: Any, prefix: S3Path) -> tuple[S3Path, ...]:
+    """Return the folders directly in the folder, by name."""
+    request = {"Bucket": prefix.bucket, "Prefix": prefix.key, "Delimiter": "/"}
+    with aws_errors(f"listing {prefix}"):
+        pages = list(s3.get_paginator("list_objects_v2").paginate(**request))
+    found = (it["Prefix"] for page in pages for it in page.get("CommonPrefixes", ()))
+    return tuple(S3Path(prefix.bucket, key) for key in sorted(found))
+
+
 def download(s3: Any, path: S3Path, target: Path) -> Path:
     """Write the object to a file, whole or not at all.  Safe to repeat."""
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,14 +7,14 @@ that are found.  A test holds the two together, for any key.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from personalization.parameters import Upload
+from personalization.s3_events import REPORT
 
 Flow = Literal["train", "dispatch", "connector-sync", "import-audience"]
+FLOWS: Final[tuple[Flow, ...]] = get_args(Flow)
 
-# Our own reports of what is wrong in an upload lie beside it, and start nothing.
-ERRORS: Final = ".errors.json"
 # Where uploads lie that call for a flow.
 PREFIXES: Final = ("train/", "batch/", "etl_jobs/", "import/")
 
@@ -49,7 +49,7 @@ def route(key: str) -> Route | None:
     import/<destination>/**.csv          import-audience
     """
     folder, _, name = key.rpartition("/")
-    if key.startswith("train/") and key.endswith(".json") and not key.endswith(ERRORS):
+    if key.startswith("train/") and key.endswith(".json") and not key.endswith(REPORT):
         return Route("train")
     if key.startswith("batch/") and (name == "job_config.json" or name.endswith(".out")):
         return Route("dispatch")

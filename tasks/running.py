@@ -35,6 +35,15 @@ def train_run_name() -> str:
     return f"{what}-{now():%Y%m%d-%H%M%S}"
 
 
+def dispatch_run_name() -> str:
+    """Return `dispatch-<folder of the file>-<UTC time>`; a run that goes on keeps its name."""
+    if (run := current_flow_run()).start_time:
+        return run.name
+    parameters = flow_run.parameters["parameters"]
+    file = parameters["file"] if isinstance(parameters, dict) else parameters.file
+    return f"dispatch-{file.split('/')[-2]}-{now():%Y%m%d-%H%M%S}"
+
+
 def sync_run_name() -> str:
     """Return `connector-sync-<name of the job>-<UTC time>`; a retried run keeps its name."""
     if (run := current_flow_run()).start_time:

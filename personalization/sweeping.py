@@ -1,0 +1,79 @@
+"""Uploads that nobody works on: their event was lost, or their run died."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from personalization import claims
+from personalization.aws import S3Path
+from personalization.claims import Claim, Identity
+from personalization.objects import listing
+from personalization.parameters import Upload
+from personalization.routes import PREFIXES, Route, route
+
+# Says since when uploads are looked after: what was there before is not.
+BEGINNING: Final = "claims/sweep.json"
+
+# How a run ended whose claim is not completed: nobody knows it any more, or its process died.  A
+# run that failed is a person's to repair, and one that was cancelled was a person's wish.
+Lost = Literal["crashed", "gone"]
+
+
+@dataclass(frozen=True)
+class Overlooked:
+    """An upload that needs a run.
+
+    attempts  how many runs have claimed it
+    """
+
+    upload: Upload
+    identity: Identity
+    route: Route
+    attempts: int
+    why: str
+
+
+def beginning(s3: Any, bucket: str, now: dt.datetime) -> dt.datetime:
+    """Return since when the bucket's uploads are looked after; the first call decides."""
+    path = S3Path(bucket, BEGINNING)
+    about = {"since": now.isoformat()}
+    standing = claims.claim(s3, path, "sweep", lambda _: "going", about=about)
+    return standing.since.replace(microsecond=0)  # S3 tells whole seconds
+
+
+def overlooked(
+    s3: Any,
+    bucket: str,
+    since: dt.datetime,
+    until: dt.datetime,
+    is_lost: Callable[[str], Lost | None],
+) -> Iterator[Overlooked]:
+    """Yield the uploads that were written from `since` to `until` and that nobody works on.
+
+    is_lost  how the run of a given id came to nothing without anybody's doing, if it did
+    """
+    for prefix in PREFIXES:
+        for it in listing(s3, S3Path(bucket, prefix)):
+            found = route(it.path.key)
+            if found is None or not since <= it.modified <= until:
+                continue
+            upload = Upload(bucket=bucket, key=it.path.key)
+            identity = claims.identify(s3, upload)
+            # It may have been deleted, or written again, since it was listed.
+            if identity is None or identity.modified > until:
+                continue
+            standing = claims.read(s3, identity.claim_path(found.flow))
+            if why := _why(standing, is_lost):
+                attempts = standing.attempt if standing else 0
+                yield Overlooked(upload, identity, found, attempts, why)
+
+
+def _why(standing: Claim | None, is_lost: Callable[[str], Lost | None]) -> str:
+    if standing is None:
+        return "no run has claimed it"
+    lost = None if standing.completed else is_lost(standing.holder)
+    said = {"crashed": "crashed", "gone": "is not known to Prefect any more"}
+    return f"run {standing.holder} {said[lost]}" if lost else ""
