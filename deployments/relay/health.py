@@ -25,17 +25,25 @@ class Health:
     alive_s  seconds without a sign of life after which the relay counts as stuck
     """
 
-    def __init__(self, queue: str, prefect: str, *, alive_s: float) -> None:
+    def __init__(
+        self,
+        queue: str,
+        prefect: str,
+        *,
+        alive_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self.trouble: str | None = "not yet begun"
         self._alive_s = alive_s
         self._places = {"queue": queue, "prefect": prefect}
         self._last: dict[str, dt.datetime] = {}
-        self._signed_at = time.monotonic()
+        self._clock = clock
+        self._signed_at = clock()
 
     def alive(self) -> None:
         """Say that the relay is not stuck, whatever else."""
-        self._signed_at = time.monotonic()
+        self._signed_at = self._clock()
 
     def happened(self, what: str) -> None:
         """Note the moment of a `poll` or a `delivery`: both need what they need to be there."""
@@ -45,7 +53,7 @@ class Health:
 
     def state(self) -> str:
         """Return `relaying`, `waiting` for something that is away, or `stuck`."""
-        if time.monotonic() - self._signed_at > self._alive_s:
+        if self._clock() - self._signed_at > self._alive_s:
             return "stuck"
         return "waiting" if self.trouble else "relaying"
 
