@@ -31,7 +31,7 @@ from tasks.artifacts import show_table
 from tasks.declare import last_modified
 from tasks.once import is_over
 from tasks.retrying import NETWORK
-from tasks.schedules import kept_schedules, prefect_errors, remove_schedule
+from tasks.schedules import prefect_errors, remove_schedule
 from tasks.suspending import current_flow_run
 
 R = TypeVar("R")
@@ -124,15 +124,16 @@ def report_missed(scheduled: Scheduled, run: FlowRun) -> tuple[dt.datetime, ...]
     if schedule is None or due is None or run.deployment_id is None:
         return ()
     with prefect_errors("reading schedules"), get_client(sync_client=True) as client:
-        kept = {it.id: it for it in kept_schedules(client, run.deployment_id)}.get(schedule)
-    if kept is None or kept.changed_at is None:
+        standing = {it.id: it for it in client.read_deployment_schedules(run.deployment_id)}
+    if (kept := standing.get(schedule)) is None:
         return ()
+    changed_at = kept.updated or kept.created or due
     began = {
         it.expected_start_time: it.state_name
         for it in _runs(schedule, before=due)
         if it.id != run.id and it.expected_start_time and it.state_name not in _NEVER_BEGAN
     }
-    since = max([kept.changed_at, *(at for at, state in began.items() if state != SKIPPED)])
+    since = max([changed_at, *(at for at, state in began.items() if state != SKIPPED)])
     missed = tuple(at for at in _between(scheduled.cron, since, due) if at not in began)
     if missed:
         _tell(scheduled.slug, due, missed)

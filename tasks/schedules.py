@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import httpx
 from prefect import get_run_logger, task
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterCreatedBy
 from prefect.client.schemas.objects import DeploymentSchedule
 from prefect.client.schemas.schedules import CronSchedule, RRuleSchedule
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound, PrefectException
 from pydantic import ValidationError
 
@@ -23,7 +24,7 @@ from personalization.config import ParameterFile, timetable
 from personalization.errors import FatalError, RetryableError, shortened
 from personalization.parameters import Scheduled, TrainParameters
 from personalization.resources import Ledger, Resource
-from personalization.resources.repeating import is_there, schedules_of
+from personalization.resources.repeating import belongs, is_slug, is_there, schedules_of
 from tasks.artifacts import show_table
 from tasks.retrying import NETWORK
 from tasks.suspending import current_flow_run
@@ -32,26 +33,45 @@ from tasks.telling import tell_schedules
 FLOW: Final = "train"
 DEPLOYMENT: Final = "train/train"
 HOW_TO_DEPLOY: Final = "deploy with `prefect deploy --all`, then run `train` again"
+# Runs among which lost parameters are looked for.
+_LOOK_BACK: Final = 50
 # What a scheduled run has in common with the run that made its schedule.
 _HANDED_ON: Final = {"file", "credentials", "role_arn", "check_data", "waiting"}
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A schedule that stands in Prefect."""
+    """A schedule that stands in Prefect and was made from a parameter file.
 
-    id: UUID
-    deployment_id: UUID
-    parameters: TrainParameters
-    scheduled: Scheduled
-    active: bool
-    changed_at: dt.datetime | None
+    said  the parameters of its runs, as they are or were; empty if nobody knows them any more.
+          Prefect 3.8 empties those of a schedule that is switched on or off without naming them,
+          as its UI does.
+    """
+
     raw: DeploymentSchedule
+    deployment_id: UUID
+    said: Mapping[str, Any]
 
     @property
     def slug(self) -> str:
         """What it is called."""
-        return self.scheduled.slug
+        return str(self.raw.slug)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its runs are given the parameters that they need."""
+        return bool(self.said) and self.raw.parameters == self.said
+
+    @property
+    def parameters(self) -> TrainParameters | None:
+        """The parameters of its runs, if they are known."""
+        return _read(self.said)
+
+    @property
+    def cron(self) -> str:
+        """When, as the parameter file says it; empty if that is not known."""
+        it = self.parameters
+        return it.scheduled.cron if it and it.scheduled else ""
 
     @property
     def times(self) -> str:
@@ -76,19 +96,48 @@ def prefect_errors(doing: str) -> Iterator[None]:
 
 def kept_schedules(client: SyncPrefectClient, deployment_id: UUID) -> tuple[Kept, ...]:
     """Return the deployment's schedules that were made from parameter files, and no others."""
-    found = (_kept(it, deployment_id) for it in client.read_deployment_schedules(deployment_id))
-    return tuple(it for it in found if it)
+    ours = (it for it in client.read_deployment_schedules(deployment_id) if is_slug(it.slug or ""))
+    return tuple(Kept(it, deployment_id, _said(client, it)) for it in ours)
 
 
-def _kept(raw: DeploymentSchedule, deployment_id: UUID) -> Kept | None:
+def _said(client: SyncPrefectClient, schedule: DeploymentSchedule) -> Mapping[str, Any]:
+    """Return the parameters of a schedule's runs; if it has lost them, those of its last ones."""
+    if _read(schedule.parameters):
+        return schedule.parameters
+    runs = client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(created_by=FlowRunFilterCreatedBy(id_=[schedule.id])),
+        sort=FlowRunSort.EXPECTED_START_TIME_DESC,
+        limit=_LOOK_BACK,
+    )
+    given = ({"parameters": run.parameters.get("parameters")} for run in runs)
+    return next((it for it in given if _read(it)), {})
+
+
+def _read(said: Mapping[str, Any]) -> TrainParameters | None:
     try:
-        parameters = TrainParameters.model_validate(raw.parameters.get("parameters"))
+        found = TrainParameters.model_validate(said.get("parameters"))
     except ValidationError:
         return None
-    if parameters.scheduled is None or parameters.scheduled.slug != raw.slug:
-        return None
-    active, changed_at = raw.active, raw.updated or raw.created
-    return Kept(raw.id, deployment_id, parameters, parameters.scheduled, active, changed_at, raw)
+    return found if found.scheduled else None
+
+
+def set_active(client: SyncPrefectClient, kept: Kept, *, active: bool) -> None:
+    """Pause a schedule, or let it run again, with the parameters that its runs need."""
+    said = needed(kept)
+    if kept.raw.active != active or not kept.is_whole:
+        client.update_deployment_schedule(
+            kept.deployment_id, kept.raw.id, active=active, parameters=said
+        )
+
+
+def needed(kept: Kept) -> dict[str, Any]:
+    """Return the parameters of the schedule's runs.  Raises FatalError if nobody knows them."""
+    if kept.said:
+        return dict(kept.said)
+    raise FatalError(
+        f"schedule {kept.slug} has lost its parameters, as it does where it is switched on or off "
+        "in Prefect's UI; run `train` with its parameter file to restore them"
+    )
 
 
 def as_prefect(cron: str) -> CronSchedule | RRuleSchedule:
@@ -147,21 +196,27 @@ def match_schedules(
             return ()
         have = {it.slug: it for it in kept_schedules(client, deployment)}
         rows = [
-            _row(it, _made_so(client, deployment, it, have.get(it.slug), parameters, there))
+            _row(
+                *(it.slug, it.cron, str(timetable(it.cron))),
+                _made_so(client, deployment, it, have.get(it.slug), parameters, there),
+            )
             for it in wanted
         ]
         slugs = {it.slug for it in wanted}
         for it in have.values():
-            if it.parameters.file == parameters.file and it.slug not in slugs:
-                client.delete_deployment_schedule(deployment, it.id)
-                rows.append(_row(it.scheduled, "removed: the parameter file has it no more"))
+            of_this_file = it.parameters is None or it.parameters.file == parameters.file
+            if of_this_file and it.slug not in slugs and belongs(it.slug, parameters.file, group):
+                client.delete_deployment_schedule(deployment, it.raw.id)
+                done = "removed: the parameter file has it no more"
+                rows.append(_row(it.slug, it.cron, it.times, done))
     for row in rows:
         if not row["done"].startswith("kept"):
             logger.info("schedule %s %s", row["schedule"], row["done"])
     if rows:
         show_table(("schedules", group), rows, f"Schedules of dataset group {group}, in UTC.")
-    done = [row["done"].partition(":")[0] for row in rows]
-    tell_schedules(done.count("created"), done.count("removed"), parameters.credentials)
+    made = sum(row["done"] == "created" for row in rows)
+    removed = sum(row["done"].startswith("removed") for row in rows)
+    tell_schedules(made, removed, parameters.credentials)
     return tuple(rows)
 
 
@@ -172,7 +227,7 @@ def remove_schedule(slug: str, deployment: UUID | None) -> bool:
         found = kept_schedules(client, deployment) if deployment else ()
         for it in found:
             if it.slug == slug:
-                client.delete_deployment_schedule(it.deployment_id, it.id)
+                client.delete_deployment_schedule(it.deployment_id, it.raw.id)
                 return True
     return False
 
@@ -204,23 +259,15 @@ def _made_so(
         return "created"
     if have.raw.schedule != times:
         client.update_deployment_schedule(
-            deployment, have.id, active=True, schedule=times, parameters=said
+            deployment, have.raw.id, active=True, schedule=times, parameters=said
         )
-        return f"changed: it was {have.scheduled.cron}"
-    paused = "" if have.active else ", paused by a person"
+        return f"changed: it was {have.cron or have.times}"
+    paused = "" if have.raw.active else ", paused by a person"
     if have.raw.parameters != said:
-        client.update_deployment_schedule(deployment, have.id, parameters=said)
+        client.update_deployment_schedule(deployment, have.raw.id, parameters=said)
         return f"changed: its parameters{paused}"
     return f"kept{paused}"
 
 
-def _row(scheduled: Scheduled, done: str) -> dict[str, str]:
-    times = timetable(scheduled.cron)
-    return {
-        "schedule": scheduled.slug,
-        "what": scheduled.kind,
-        "solution": scheduled.solution or "",
-        "when": scheduled.cron,
-        "in Prefect": str(times),
-        "done": done,
-    }
+def _row(slug: str, cron: str, times: str, done: str) -> dict[str, str]:
+    return {"schedule": slug, "when": cron, "in Prefect": times, "done": done}

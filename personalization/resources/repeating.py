@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -31,6 +32,10 @@ _REPEATS: Final[Mapping[str, frozenset[Kind]]] = {
     "batch-segment": frozenset({BATCH_SEGMENT_JOB}),
 }
 
+_SLUG: Final = re.compile(
+    r"([\w-]+)\.(?:import|(?:full|update|batch-inference|batch-segment)\.[\w-]+(?:\.\d+)?)@(.+)"
+)
+
 
 def schedules_of(file: ParameterFile, bucket: str) -> tuple[Scheduled, ...]:
     """Return all that the file at that bucket repeats; `delete` is none."""
@@ -45,6 +50,17 @@ def slug_of(bucket: str, group: str, kind: str, solution: str | None = None, job
     """
     parts = [group, kind, *([solution] if solution else []), *([str(job + 1)] if job else [])]
     return f"{'.'.join(parts)}@{bucket}"
+
+
+def is_slug(text: str) -> bool:
+    """Whether a schedule of that name was made from a parameter file."""
+    return _SLUG.fullmatch(text) is not None
+
+
+def belongs(slug: str, file: str, group: str) -> bool:
+    """Whether the schedule repeats something of that dataset group, in the bucket of that file."""
+    found = _SLUG.fullmatch(slug)
+    return found is not None and found.groups() == (group, S3Path.parse(file).bucket)
 
 
 def part_of(file: ParameterFile, scheduled: Scheduled, bucket: str) -> ParameterFile | None:

@@ -109,3 +109,48 @@ def test_schedules_are_made_changed_and_removed_as_the_file_says(bingewatch, dep
     }
     assert done()[slug("import")] == f"changed: it was {DAILY}"
     assert done()[slug("full")] == "removed: the parameter file has it no more"
+
+
+def test_a_scheduled_run_does_one_thing_again_and_nothing_else(bingewatch, deployment):
+    """New data, a new version, a new job: each by its own schedule, whatever has changed."""
+    schedules = {"import": DAILY, "full": WEEKLY, "batch-segment": DAILY}
+    for kind, when in schedules.items():
+        schedule(bingewatch, kind, when)
+    train(bingewatch)
+    made = kept(deployment)
+    views = bingewatch.read("train/bingewatch/interactions.csv")
+    bingewatch.put("train/bingewatch/interactions.csv", views.rstrip(b"\n").rpartition(b"\n")[0])
+
+    ended, counts = {}, {}
+    for kind in ("batch-segment", "full", "import"):
+        ended[kind] = run_now(made[slug(kind)])
+        counts[kind] = counted(bingewatch)
+
+    assert {it.name for it in ended.values()} == {"Completed"}
+    # Imports, versions and segment jobs; the sample has 3 datasets.
+    assert counts["batch-segment"] == (3, 1, 2)
+    assert counts["full"] == (3, 2, 2)
+    assert counts["import"] == (4, 2, 2)
+    assert len(kept(deployment)) == 3
+
+
+def run_now(schedule: Any) -> Any:
+    """Do what a schedule's run would do; return how it ended."""
+    from prefect.client.orchestration import get_client
+    from prefect.flow_engine import run_flow
+
+    from flows.train import train as flow
+
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run_from_deployment(
+            schedule.deployment_id, parameters=schedule.parameters
+        )
+    return run_flow(flow, flow_run=run, parameters=run.parameters, return_type="state")
+
+
+def counted(place: Place) -> tuple[int, int, int]:
+    return (
+        place.count("list_dataset_import_jobs", "datasetImportJobs"),
+        place.count("list_solution_versions", "solutionVersions"),
+        place.count("list_batch_segment_jobs", "batchSegmentJobs"),
+    )
