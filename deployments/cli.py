@@ -28,6 +28,8 @@ FLOWS: Final = (
     "postprocess",
     "import-audience",
     "connector-sync",
+    "dispatch",
+    "sweep",
 )
 
 app = typer.Typer(
