@@ -14,6 +14,7 @@ import typer
 from deployments.doctor.command import doctor
 from deployments.parameters import as_parameters
 from deployments.relay.command import relay
+from deployments.schedules import schedules
 from deployments.stack.commands import down, up
 from deployments.terminal import console, exit_status, os_errors, show_findings
 from personalization.aws import S3Path, aws_errors
@@ -45,6 +46,7 @@ app.command()(relay)
 app.command()(doctor)
 app.add_typer(config, name="config")
 app.add_typer(data, name="data")
+app.add_typer(schedules, name="schedules")
 
 FileOrUri = Annotated[str, typer.Argument(metavar="FILE|s3://…", help="The parameter file.")]
 
