@@ -25,8 +25,8 @@ def surroundings() -> dict[str, str]:
     bucket = os.environ.get("PERSONALIZE_BUCKET", "")
     if not _BUCKET.fullmatch(bucket):
         raise ConfigError(
-            f"PERSONALIZE_BUCKET is {bucket!r}; set it to the name of the bucket whose uploads start "
-            "the flows"
+            f"PERSONALIZE_BUCKET is {bucket!r}; set it to the name of the bucket whose uploads "
+            "start the flows"
         )
     python = os.environ.get("PERSONALIZE_PYTHON") or sys.executable
     return {

@@ -39,7 +39,7 @@ def created(key: str, **more: Any) -> ObjectCreated:
 
 
 def triggered(key: str, bucket: str = BUCKET) -> list[str]:
-    """The deployments whose triggers match, by the server's way and by the client's, which agree."""
+    """The deployments whose triggers match; the server and the client judge alike."""
     from prefect.events.schemas.events import Resource, ResourceSpecification
     from prefect.server.events.schemas.events import Resource as TheirResource
     from prefect.server.events.schemas.events import ResourceSpecification as Theirs
