@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+from uuid import UUID
+
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.events.actions import ResumeFlowRun, RunDeployment
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.exceptions import ObjectNotFound
+
+from deployments.doctor import prefect_side
+from deployments.doctor.prefect_side import heard_buckets
+from personalization.routes import Flow
+
+pytestmark = pytest.mark.server
+POOL = "doctors"
+
+
+@pytest.fixture
+def api(prefect_server: str) -> Iterator[SyncPrefectClient]:
+    """A server without automations, pool and the deployments that uploads call for."""
+    with get_client(sync_client=True) as client:
+        for automation in client.read_automations():
+            client.delete_automation(automation.id)
+        for flow in get_args(Flow):
+            try:
+                client.delete_deployment(client.read_deployment_by_name(f"{flow}/{flow}").id)
+            except ObjectNotFound:
+                continue
+        yield client
+
+
+def automation(
+    name: str, trigger: EventTrigger, action: ResumeFlowRun | RunDeployment
+) -> AutomationCore:
+    return AutomationCore(name=name, trigger=trigger, actions=[action])
+
+
+def hears(key: str, bucket: str, deployment: UUID) -> AutomationCore:
+    trigger = EventTrigger(
+        expect={"aws.s3.object.created"},
+        match={"prefect.resource.id": f"aws.s3.object.{bucket}/{key}/*"},
+        posture=Posture.Reactive,
+        threshold=1,
+    )
+    return automation(
+        f"{key}-{bucket}", trigger, RunDeployment(source="selected", deployment_id=deployment)
+    )
+
+
+def deploy(api: SyncPrefectClient, bucket: str | None) -> None:
+    for name in get_args(Flow):
+        flow = api.create_flow_from_name(name)
+        deployment = api.create_deployment(flow_id=flow, name=name)
+        if bucket:
+            api.create_automation(hears(name, bucket, deployment))
+
+
+def test_without_an_address_nothing_starts_by_itself():
+    seen = prefect_side.server(None)
+
+    assert seen.status == "bad"
+    assert seen.text.startswith("PREFECT_API_URL is not set")
+    assert seen.advice == "set PREFECT_API_URL, such as http://127.0.0.1:4200/api"
+
+
+def test_a_server_that_is_away_is_told():
+    nobody = "http://127.0.0.1:1/api"
+    with SyncPrefectClient(nobody) as client:
+        seen = prefect_side.server(client)
+
+    assert seen.status == "bad"
+    assert seen.text.startswith(f"{nobody}/ does not answer: ")
+    assert "prefect server start" in seen.advice
+
+
+def test_the_server_answers_in_our_version(api):
+    assert prefect_side.server(api).status == "ok"
+    assert prefect_side.versions(api).status == "ok"
+
+
+@pytest.mark.parametrize(("there", "status"), [("3.8.1", "ok"), ("3.7.9", "bad"), ("3.9.0", "bad")])
+def test_server_and_client_are_of_one_line(there: str, status: str):
+    assert prefect_side.fit(there, "3.8.8").status == status
+
+
+def test_a_pool_is_asked_for_and_then_a_worker(api):
+    missing = prefect_side.work_pool(api, POOL)
+    api.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
+    idle = prefect_side.work_pool(api, POOL)
+    api.request(
+        "POST",
+        "/work_pools/{work_pool_name}/workers/heartbeat",
+        path_params={"work_pool_name": POOL},
+        json={"name": "ana"},
+    )
+    alive = prefect_side.work_pool(api, POOL)
+    api.delete_work_pool(POOL)
+
+    assert (missing.status, missing.text) == ("bad", "there is no work pool doctors")
+    assert missing.advice.startswith("run `prefect work-pool create doctors --type process`")
+    assert (idle.status, idle.text) == ("bad", "no worker of doctors is alive (0 known)")
+    assert idle.advice == "run `prefect worker start --pool doctors`"
+    assert (alive.status, alive.text) == ("ok", "doctors, of type process: 1 worker(s) alive")
+
+
+def test_nothing_deployed_is_told(api):
+    seen = prefect_side.deployments(api, "films")
+
+    assert seen.status == "bad"
+    assert seen.text == f"not deployed: {', '.join(get_args(Flow))}"
+    assert seen.advice == "run `prefect deploy --all`"
+
+
+def test_deployments_that_hear_of_nothing_are_told(api):
+    deploy(api, None)
+
+    seen = prefect_side.deployments(api, "films")
+
+    assert seen.text == f"no trigger hears of uploads for: {', '.join(get_args(Flow))}"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "status", "text"),
+    [
+        ("films", "ok", "4 deployments hear of uploads"),
+        ("books", "bad", "triggers wait for uploads to films, not books"),
+        (None, "ok", "4 deployments hear of uploads"),
+    ],
+    ids=["ours", "another", "none-is-named"],
+)
+def test_triggers_have_to_wait_for_our_bucket(api, bucket, status: str, text: str):
+    deploy(api, "films")
+
+    seen = prefect_side.deployments(api, bucket)
+
+    assert (seen.status, seen.text) == (status, text)
+    if status == "bad":
+        assert seen.advice == "run `prefect deploy --all` with PERSONALIZE_BUCKET=books"
+
+
+def test_only_events_of_objects_name_a_bucket():
+    other = EventTrigger(match={"prefect.resource.id": "prefect.flow-run.*"}, threshold=1)
+
+    assert heard_buckets([automation("other", other, ResumeFlowRun())]) == set()
+
+
+def test_automations_that_everything_waits_for_are_missed(api):
+    timer = EventTrigger(
+        posture=Posture.Proactive,
+        after={"prefect.flow-run.Suspended"},
+        expect={"prefect.flow-run.Running"},
+        threshold=1,
+        within=300,
+    )
+    mute = EventTrigger(expect={"prefect.automation.action.failed"}, threshold=1)
+    before = prefect_side.automations(api)
+    api.create_automation(automation("timer", timer, ResumeFlowRun()))
+    between = prefect_side.automations(api)
+    api.create_automation(automation("mute", mute, ResumeFlowRun()))
+    after = prefect_side.automations(api)
+
+    assert before.text == (
+        "none resumes runs that wait for Personalize; none reports triggers that fail"
+    )
+    assert between.text == "none reports triggers that fail"
+    assert between.advice == "run `personalize automations apply`"
+    assert (after.status, after.text) == ("ok", "2 automations are on")
