@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import boto3
 import typer
 
+from deployments.automations.command import automations
 from deployments.doctor.command import doctor
 from deployments.parameters import as_parameters
 from deployments.relay.command import relay
@@ -46,6 +47,7 @@ app.command()(relay)
 app.command()(doctor)
 app.add_typer(config, name="config")
 app.add_typer(data, name="data")
+app.add_typer(automations, name="automations")
 app.add_typer(schedules, name="schedules")
 
 FileOrUri = Annotated[str, typer.Argument(metavar="FILE|s3://…", help="The parameter file.")]

@@ -1,0 +1,1 @@
+"""Automations that belong to the system: made by name, and safe to make again."""
