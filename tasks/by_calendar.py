@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import wraps
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -59,25 +60,47 @@ def by_calendar(
 
     @wraps(body)
     def in_turn(parameters: TrainParameters) -> R | State[Any]:
-        scheduled, run = parameters.scheduled, current_flow_run()
+        scheduled, due = parameters.scheduled, Due.of(current_flow_run())
         if scheduled is None:
             return body(parameters)
-        if not has_begun(parameters, str(run.id)):
-            if newer := newer_that_is_due(run):
-                said = f"the run of {run.expected_start_time:%Y-%m-%d %H:%M} UTC is passed over: "
-                return Completed(name=MISSED, message=f"{said}{newer.name} is newer, and due")
-            holder = take_turn(parameters, str(run.id))
-            if holder != str(run.id):
+        if not has_begun(parameters, due.run):
+            if newer := newer_that_is_due(due):
+                said = f"the run of {due.at:%Y-%m-%d %H:%M} UTC is passed over: {newer} is newer"
+                return Completed(name=MISSED, message=f"{said}, and due")
+            holder = take_turn(parameters, due.run)
+            if holder != due.run:
                 said = f"flow run {holder} of schedule {scheduled.slug} is still going on"
                 return Completed(name=SKIPPED, message=said)
-            report_missed(scheduled, run)
-        if why := why_gone(parameters, run.deployment_id):
+            report_missed(scheduled, due)
+        if why := why_gone(parameters, due.deployment):
             return Completed(name=REMOVED, message=why)
         return body(parameters)
 
     return in_turn
 
 
+@dataclass(frozen=True)
+class Due:
+    """What a flow run says of its time.
+
+    schedule  that made it; None for a run that a person started
+    """
+
+    run: str
+    at: dt.datetime
+    schedule: UUID | None
+    deployment: UUID | None
+
+    @classmethod
+    def of(cls, run: FlowRun) -> Due:
+        """Return it."""
+        by = run.created_by
+        schedule = by.id if by and by.type == "SCHEDULE" else None
+        at = run.expected_start_time or dt.datetime.now(dt.UTC)
+        return cls(str(run.id), at, schedule, run.deployment_id)
+
+
+@task(task_run_name="look-for-turn-{parameters.scheduled.slug}", **NETWORK)
 def has_begun(parameters: TrainParameters, run: str) -> bool:
     """Whether the run has had its turn and comes back to its work: resumed, or retried."""
     standing = claims.read(clients(parameters.credentials)("s3"), _turn(parameters))
@@ -100,43 +123,38 @@ def _turn(parameters: TrainParameters) -> S3Path:
 
 
 @task(task_run_name="look-for-newer-runs", **NETWORK)
-def newer_that_is_due(run: FlowRun) -> FlowRun | None:
-    """Return the newest run of the same schedule that is due after this one, None if there is none.
-
-    A run that a person started by hand belongs to no schedule.
-    """
-    schedule, due = _schedule_of(run), run.expected_start_time
-    if schedule is None or due is None:
-        return None
-    found = _runs(schedule, after=due, before=dt.datetime.now(dt.UTC))
-    newer = (it for it in found if it.expected_start_time and it.expected_start_time > due)
-    return next((it for it in newer if it.state_name != "Cancelled"), None)
+def newer_that_is_due(due: Due) -> str:
+    """Return the name of the newest run of the same schedule that is due after this one, if any."""
+    if due.schedule is None:
+        return ""
+    found = _runs(due.schedule, after=due.at, before=dt.datetime.now(dt.UTC))
+    newer = (it for it in found if it.expected_start_time and it.expected_start_time > due.at)
+    return next((it.name for it in newer if it.state_name != "Cancelled"), "")
 
 
 @task(task_run_name="report-missed-{scheduled.slug}", **NETWORK)
-def report_missed(scheduled: Scheduled, run: FlowRun) -> tuple[dt.datetime, ...]:
+def report_missed(scheduled: Scheduled, due: Due) -> tuple[dt.datetime, ...]:
     """Return, and report, the times since the last run at which the schedule did not run.
 
     Left as a warning, a table, and the event `personalize.schedule.missed`.  Times before the
     schedule was made, changed or resumed do not count.
     """
-    schedule, due = _schedule_of(run), run.expected_start_time
-    if schedule is None or due is None or run.deployment_id is None:
+    if due.schedule is None or due.deployment is None:
         return ()
     with prefect_errors("reading schedules"), get_client(sync_client=True) as client:
-        standing = {it.id: it for it in client.read_deployment_schedules(run.deployment_id)}
-    if (kept := standing.get(schedule)) is None:
+        standing = {it.id: it for it in client.read_deployment_schedules(due.deployment)}
+    if (kept := standing.get(due.schedule)) is None:
         return ()
-    changed_at = kept.updated or kept.created or due
+    changed_at = kept.updated or kept.created or due.at
     began = {
         it.expected_start_time: it.state_name
-        for it in _runs(schedule, before=due)
-        if it.id != run.id and it.expected_start_time and it.state_name not in _NEVER_BEGAN
+        for it in _runs(due.schedule, before=due.at)
+        if str(it.id) != due.run and it.expected_start_time and it.state_name not in _NEVER_BEGAN
     }
     since = max([changed_at, *(at for at, state in began.items() if state != SKIPPED)])
-    missed = tuple(at for at in _between(scheduled.cron, since, due) if at not in began)
+    missed = tuple(at for at in _between(scheduled.cron, since, due.at) if at not in began)
     if missed:
-        _tell(scheduled.slug, due, missed)
+        _tell(scheduled.slug, due.at, missed)
     return missed
 
 
@@ -195,11 +213,6 @@ def why_gone(parameters: TrainParameters, deployment: UUID | None) -> str:
     said = f"{why}, so schedule {scheduled.slug} {'was removed' if removed else 'is over'}"
     get_run_logger().warning("%s", said)
     return said
-
-
-def _schedule_of(run: FlowRun) -> UUID | None:
-    maker = run.created_by
-    return maker.id if maker and maker.type == "SCHEDULE" else None
 
 
 def _runs(
