@@ -27,7 +27,7 @@ def relay(
     visibility_s: Annotated[
         int,
         typer.Option(
-            min=6, max=43_200, help="Seconds until SQS gives messages of a killed relay again."
+            min=6, max=3600, help="Seconds until SQS gives messages of a killed relay again."
         ),
     ] = 60,
     ready_file: Annotated[
@@ -48,10 +48,13 @@ def relay(
         log_as_json()
         # Prefect takes seconds to import.
         from blocks.aws import clients
+        from blocks.settings import settings
         from deployments.relay.prefect_api import prefect_api
         from deployments.relay.relaying import Relay
 
-        with prefect_api(timeout_s=min(20.0, visibility_s / 3)) as api:
+        with prefect_api(timeout_s=visibility_s / 4) as api:
+            if credentials or settings().credentials:
+                api.check()  # Prefect keeps the block
             source = Queue(clients(credentials)("sqs"), queue, visibility_s)
             if source.dead_letters() is None:
                 log.warning(

@@ -16,7 +16,7 @@ from personalization.errors import ConfigError, FatalError, RetryableError, shor
 
 _NO_CONTENT: Final = 204
 _LATER: Final = frozenset({408, 425, 429})
-_ABOUT_THE_EVENTS: Final = frozenset({400, 413, 422})
+_ABOUT_THE_EVENTS: Final = frozenset({413, 422})
 _STUMBLED: Final = 500
 _WHO_ARE_YOU: Final = frozenset({401, 403})
 
@@ -99,7 +99,7 @@ class PrefectApi:
 def prefect_api(timeout_s: float) -> Iterator[PrefectApi]:
     """Open the API that Prefect's settings name, with the credentials they hold.
 
-    timeout_s  seconds for the server to answer
+    timeout_s  seconds to connect, to send and to be answered, each
     Raises ConfigError if they name none: Prefect would start a temporary server, which forgets.
     """
     url = PREFECT_API_URL.value()
@@ -109,7 +109,8 @@ def prefect_api(timeout_s: float) -> Iterator[PrefectApi]:
             "http://127.0.0.1:4200/api"
         )
     hooks = {"response": [_raise_what_prefect_would_wait_for]}
-    given = {"timeout": timeout_s, "event_hooks": hooks}
+    # Prefect's client tries to connect four times.
+    given = {"timeout": httpx.Timeout(timeout_s, connect=timeout_s / 4), "event_hooks": hooks}
     with (
         temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}),
         get_client(httpx_settings=given, sync_client=True) as client,

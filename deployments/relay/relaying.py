@@ -18,7 +18,6 @@ from personalization.delivery.patience import Patience
 from personalization.errors import (
     ConfigError,
     FatalError,
-    PersonalizeFlowsError,
     RetryableError,
     shortened,
 )
@@ -28,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # Seconds until a message that cannot be set aside comes, and is complained about, again.
 LEFT_S: Final = 3600
+
+_Trouble = RetryableError | Refused
 
 
 @dataclass(frozen=True)
@@ -51,29 +52,26 @@ class Relay:
         self._api = api
         self._health = health
         self._hold_s = hold_s
-        # Waits are short enough to keep messages in hand in time.
-        self._longest_s = queue.visibility_s / 3
-        self._patience = Patience(first_s=0.5, slowest_s=min(10.0, self._longest_s))
+        # With three of `timeout_s` for a request at worst, messages are kept in hand in time.
+        self._patience = Patience(first_s=0.5, slowest_s=queue.visibility_s / 6)
         self._random = random.Random()
+        self._tries = 0
 
     def run(self, stop: Stop) -> None:
         """Relay until asked to stop, and finish what is in hand.
 
         Raises FatalError if the queue says no for good: it is gone, or we may not read it.
         """
-        tried = 0
         while not stop:
             try:
                 # A message that is received while Prefect is away has used up one of its tries.
                 self._api.check()
                 messages = self._queue.receive(patiently=not self._health.trouble)
-                self._health.happened("poll")
-                tried = self._is_well(tried)
+                self._is_well("poll")
                 if messages:
                     self._relay(messages, stop)
             except RetryableError as trouble:
-                tried += 1
-                self._wait(trouble, tried, stop)
+                self._wait(trouble, stop)
 
     def _relay(self, messages: Sequence[Message], stop: Stop) -> None:
         """Hand over what the messages tell of; set aside those that nobody can read."""
@@ -91,35 +89,31 @@ class Relay:
                 readable.append(_Readable(message, events))
             else:
                 silent.append(message)
+        # These first: the others may have to wait for Prefect.
         if silent:
             self._queue.delete(silent)
             self._health.counts["silent"] += len(silent)
-        if readable:
-            self._hand_over(readable, stop)
         for message, why in unreadable:
             self._set_aside(message, why)
+        if readable:
+            self._hand_over(readable, stop)
 
     def _hand_over(self, hand: list[_Readable], stop: Stop) -> None:
         """Offer the events until Prefect has them, we are asked to stop, or it takes too long."""
         give_up_at = time.monotonic() + self._hold_s
-        tried = 0
         while True:
             hand, trouble = self._offer(hand)
             if trouble is None:
-                self._is_well(tried)
                 return
-            tried += 1
             if time.monotonic() < give_up_at:
-                self._wait(trouble, tried, stop)
+                self._wait(trouble, stop)
                 if not stop:
                     self._queue.keep([it.message for it in hand])
                     continue
             self._give_back(hand, 0, trouble)
             return
 
-    def _offer(
-        self, hand: list[_Readable]
-    ) -> tuple[list[_Readable], RetryableError | Refused | None]:
+    def _offer(self, hand: list[_Readable]) -> tuple[list[_Readable], _Trouble | None]:
         """Offer all in one request, and one by one if it is refused: one may be to blame for all.
 
         Return what is still in hand, and what the trouble with it is.
@@ -136,16 +130,14 @@ class Relay:
                 return hand, refusal
             self._set_aside(hand[0].message, str(refusal))
             return [], None
-        self._health.happened("delivery")
+        self._is_well("delivery")
         self._queue.delete([it.message for it in hand])
         self._count(hand, time.monotonic() - began)
         return [], None
 
-    def _one_by_one(
-        self, hand: list[_Readable]
-    ) -> tuple[list[_Readable], RetryableError | Refused | None]:
+    def _one_by_one(self, hand: list[_Readable]) -> tuple[list[_Readable], _Trouble | None]:
         stumbled: list[_Readable] = []
-        trouble: RetryableError | Refused | None = None
+        trouble: _Trouble | None = None
         for place, one in enumerate(hand):
             self._queue.keep([it.message for it in hand[place:]])
             rest, trouble_of_one = self._offer([one])
@@ -181,27 +173,27 @@ class Relay:
         )
         self._queue.give_back([message], LEFT_S)
 
-    def _give_back(
-        self, hand: Sequence[_Readable], after_s: int, trouble: PersonalizeFlowsError
-    ) -> None:
+    def _give_back(self, hand: Sequence[_Readable], after_s: int, trouble: _Trouble) -> None:
         self._queue.give_back([it.message for it in hand], after_s)
         self._health.counts["given_back"] += len(hand)
         known = facts(messages=len(hand), after_s=after_s, why=str(trouble))
         log.warning("messages were given back to the queue", extra=known)
 
-    def _wait(self, trouble: PersonalizeFlowsError, tried: int, stop: Stop) -> None:
+    def _wait(self, trouble: _Trouble, stop: Stop) -> None:
+        self._tries += 1
         self._health.alive()
-        asked_s = trouble.retry_after_s if isinstance(trouble, RetryableError) else None
-        pause_s = min(self._patience.pause(tried, asked_s, self._random), self._longest_s)
         if self._health.trouble != str(trouble):  # said once, however long it lasts
             self._health.trouble = str(trouble)
             log.warning("waiting", extra=facts(why=str(trouble)))
-        stop.wait(pause_s)
+        asked_s = trouble.retry_after_s if isinstance(trouble, RetryableError) else None
+        pause_s = self._patience.pause(self._tries, asked_s, self._random)
+        stop.wait(min(pause_s, self._patience.slowest_s))
 
-    def _is_well(self, tried: int) -> int:
-        if tried:
-            log.info("going on", extra=facts(tries=tried))
-        return 0
+    def _is_well(self, what: str) -> None:
+        self._health.happened(what)
+        if self._tries:
+            log.info("going on", extra=facts(tries=self._tries))
+        self._tries = 0
 
     def _count(self, hand: Sequence[_Readable], took_s: float) -> None:
         objects = [event["payload"] for it in hand for event in it.events]

@@ -19,7 +19,7 @@ from deployments.relay.stopping import Stop
 from personalization.local.server import LocalAws
 from tests.deployments.relay.far_prefect import FarPrefect
 
-VISIBILITY_S = 6
+VISIBILITY_S = 8
 BUCKET = "uploads"
 
 

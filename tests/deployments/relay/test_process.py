@@ -175,3 +175,12 @@ def test_a_server_that_nobody_named_is_asked_for(aws, monkeypatch):
 
     assert status == 1
     assert "there is no Prefect server to tell; set PREFECT_API_URL to its API" in said
+
+
+def test_a_block_in_a_server_that_is_down_is_not_looked_for(aws, prefect, monkeypatch):
+    prefect.down()
+
+    status, said = typed(monkeypatch, prefect.url, "--queue", "uploads", "--credentials", "team")
+
+    assert status == 1
+    assert said.startswith(f"error: Prefect at {prefect.url} is out of reach: ")

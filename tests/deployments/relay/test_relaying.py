@@ -187,7 +187,7 @@ def test_messages_are_kept_in_hand_beyond_their_visibility_timeout(uploads, pref
 def test_one_refused_event_holds_no_other_back_and_is_set_aside_with_the_reason(
     uploads, prefect, caplog
 ):
-    prefect.policy = blames("b.json", Answer(422, "no such label"))
+    prefect.policy = blames("b.json", Answer(422, "no such\x01 label"))
     for key in "abc":
         uploads.put(f"{key}.json")
     with relaying(uploads, prefect.url) as health:
@@ -197,8 +197,10 @@ def test_one_refused_event_holds_no_other_back_and_is_set_aside_with_the_reason(
     (dead,) = uploads.dead()
     assert sorted(prefect.keys) == ["a.json", "c.json"]
     assert read(dead["Body"])[0].key == "b.json"
-    why = dead["MessageAttributes"]["refused-because"]["StringValue"]
-    assert why == f"Prefect at {prefect.url} refused 1 event(s) with 422: no such label"
+    why = f"Prefect at {prefect.url} refused 1 event(s) with 422: no such\x01 label"
+    # SQS takes no control characters.
+    sent = dead["MessageAttributes"]["refused-because"]["StringValue"]
+    assert sent == why.replace("\x01", "\N{REPLACEMENT CHARACTER}")
     (line,) = said(caplog, "a message was set aside in ")
     assert line.facts["why"] == why
 
