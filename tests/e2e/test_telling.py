@@ -417,6 +417,38 @@ def test_what_a_bug_says_stays_in_the_log(listeners, prefect_server):
     assert "secret" not in json.dumps(mail)
 
 
+def test_a_crash_is_told_too(listeners, prefect_server):
+    from prefect import flow
+
+    from tasks.telling import TOLD
+
+    @flow(name="train", **TOLD)
+    def interrupted(parameters: TrainParameters) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(TrainParameters(file=listeners.place.file))
+
+    [mail] = listeners.mail()
+    assert mail["Message"]["status"] == "UPDATE FAILED"
+    assert mail["Message"]["reason"].startswith("the run crashed: ")
+    assert listeners.counts("Workflow")["JobFailure"] == 1
+
+
+def test_schedules_are_counted(listeners):
+    from tasks.telling import tell_schedules
+
+    tell_schedules(created=2, deleted=0, credentials=None)
+
+    assert listeners.counts("Scheduler") == {"JobsCreated": 2}
+
+
+def test_what_is_not_set_is_not_told(bingewatch, prefect_server):
+    train(bingewatch)
+
+    assert bingewatch.client("cloudwatch").list_metrics()["Metrics"] == []
+
+
 def artifact(key: str) -> Any:
     from prefect.artifacts import Artifact
 
