@@ -24,19 +24,17 @@ def examine(
     yield examined("Python", machine.python)
     yield examined("dependencies", machine.pins)
     yield examined("work folder", partial(machine.work_dir, known.work_dir))
-    yield from _prefect(api, known.work_pool, bucket_name)
-    yield from _aws(clients, bucket_name, known.role_arn)
-    if api is not None and api.api_healthcheck() is None:
-        yield from _destinations(api, clients)
-
-
-def _prefect(
-    api: SyncPrefectClient | None, pool: str, bucket_name: str | None
-) -> Iterator[Outcome]:
     there = examined("Prefect", partial(prefect_side.server, api))
     yield there
-    if api is None or there.status != "ok":
-        return
+    prefect = api if there.status == "ok" else None
+    if prefect is not None:
+        yield from _prefect(prefect, known.work_pool, bucket_name)
+    yield from _aws(clients, bucket_name, known.role_arn)
+    if prefect is not None:
+        yield from _destinations(prefect, clients)
+
+
+def _prefect(api: SyncPrefectClient, pool: str, bucket_name: str | None) -> Iterator[Outcome]:
     yield examined("Prefect versions", partial(prefect_side.versions, api))
     yield examined("work pool", partial(prefect_side.work_pool, api, pool))
     yield examined("deployments", partial(prefect_side.deployments, api, bucket_name))

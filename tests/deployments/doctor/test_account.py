@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from deployments.doctor import account
 from personalization.local.pace import Pace
 from personalization.local.server import LocalAws
 from personalization.local.services import SERVICES
-from personalization.local.wire import Service
+from personalization.local.wire import Service, ServiceError
 
 
 def test_credentials_tell_who_we_are(aws):
@@ -22,9 +24,12 @@ def test_credentials_tell_who_we_are(aws):
 def test_credentials_that_nobody_checks_are_told(monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    nobody = "http://127.0.0.1:1"
+    once = Config(retries={"total_max_attempts": 1})
+    nobody = partial(
+        boto3.client, region_name="us-east-1", endpoint_url="http://127.0.0.1:1", config=once
+    )
 
-    seen = account.credentials(lambda it: boto3.client(it, "us-east-1", endpoint_url=nobody))
+    seen = account.credentials(nobody)
 
     assert seen.status == "bad"
     assert "asking STS whose credentials these are failed" in seen.text
@@ -45,10 +50,19 @@ def dataset_groups(aws: LocalAws, number: int) -> None:
         aws.clients("personalize").create_dataset_group(name=f"films-{each}")
 
 
-def test_what_there_is_is_held_against_the_documented_quotas(aws):
-    dataset_groups(aws, 2)
+def quotas(answer: Any) -> Any:
+    """Return what mounts a Service Quotas with that answer."""
+    return lambda _clients, _pace: Service("service-quotas", {"ListServiceQuotas": answer})
 
-    seen = account.quotas(aws.clients)
+
+def refused(_request: object) -> Any:
+    raise ServiceError("AccessDeniedException", "not for you")
+
+
+def test_where_the_quotas_may_not_be_read_the_documented_ones_count():
+    with LocalAws(pace=Pace(0.0), mount=[*SERVICES, quotas(refused)]) as aws:
+        dataset_groups(aws, 2)
+        seen = account.quotas(aws.clients)
 
     assert seen.status == "ok"
     assert seen.text == (
@@ -57,16 +71,13 @@ def test_what_there_is_is_held_against_the_documented_quotas(aws):
     )
 
 
-def quotas_of(name: str, value: float) -> Any:
-    rows = [{"QuotaName": name, "Value": value}, {"QuotaName": "Something else", "Value": 1.0}]
-    return lambda _clients, _pace: Service(
-        "service-quotas", {"ListServiceQuotas": lambda _request: {"Quotas": rows}}
-    )
-
-
 def test_the_accounts_own_quotas_go_before_the_documented_ones():
+    rows = [
+        {"QuotaName": "Active dataset groups", "Value": 3.0},
+        {"QuotaName": "Something else", "Value": 1.0},
+    ]
     with LocalAws(
-        pace=Pace(0.0), mount=[*SERVICES, quotas_of("Active dataset groups", 3.0)]
+        pace=Pace(0.0), mount=[*SERVICES, quotas(lambda _request: {"Quotas": rows})]
     ) as aws:
         dataset_groups(aws, 3)
         seen = account.quotas(aws.clients)

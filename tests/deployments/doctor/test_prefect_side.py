@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.events.actions import ResumeFlowRun, RunDeployment
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState, ResumeFlowRun, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 
@@ -34,7 +35,7 @@ def api(prefect_server: str) -> Iterator[SyncPrefectClient]:
 
 
 def automation(
-    name: str, trigger: EventTrigger, action: ResumeFlowRun | RunDeployment
+    name: str, trigger: EventTrigger, action: ChangeFlowRunState | ResumeFlowRun | RunDeployment
 ) -> AutomationCore:
     return AutomationCore(name=name, trigger=trigger, actions=[action])
 
@@ -157,15 +158,24 @@ def test_automations_that_everything_waits_for_are_missed(api):
         within=300,
     )
     mute = EventTrigger(expect={"prefect.automation.action.failed"}, threshold=1)
+    crash = ChangeFlowRunState(state=StateType.CRASHED)
     before = prefect_side.automations(api)
     api.create_automation(automation("timer", timer, ResumeFlowRun()))
     between = prefect_side.automations(api)
+    api.create_automation(automation("zombies", timer, crash))
+    quiet = prefect_side.automations(api)
     api.create_automation(automation("mute", mute, ResumeFlowRun()))
     after = prefect_side.automations(api)
 
-    assert before.text == (
-        "none resumes runs that wait for Personalize; none reports triggers that fail"
+    assert (before.status, before.text) == (
+        "bad",
+        "none resumes runs that wait for Personalize; none ends runs whose process is gone",
     )
-    assert between.text == "none reports triggers that fail"
+    assert between.text == "none ends runs whose process is gone"
     assert between.advice == "run `personalize automations apply`"
-    assert (after.status, after.text) == ("ok", "2 automations are on")
+    assert (quiet.status, quiet.text) == (
+        "ok",
+        "2 are on, but nobody is told of triggers that fail",
+    )
+    assert quiet.advice == "run `personalize automations apply` and say whom to tell"
+    assert (after.status, after.text) == ("ok", "3 are on")
