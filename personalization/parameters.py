@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -58,7 +59,7 @@ class FlowParameters(BaseModel):
     )
 
 
-class FolderParameters(FlowParameters):
+class FolderParameters(FlowParameters, ABC):
     """What a flow takes that reads a whole folder, which arrives file by file."""
 
     settle_s: float = Field(
@@ -70,9 +71,9 @@ class FolderParameters(FlowParameters):
     )
 
     @property
+    @abstractmethod
     def places(self) -> tuple[S3Path, ...]:
         """Where that lies which the flow reads: files and folders."""
-        raise NotImplementedError
 
 
 class Waiting(BaseModel):
@@ -152,6 +153,11 @@ class TrainParameters(FolderParameters):
         None, description="Do this again and nothing else. Schedules say it; leave it out."
     )
     waiting: Waiting = Field(Waiting(), description="How patiently to wait.")
+
+    @property
+    def places(self) -> tuple[S3Path, ...]:
+        """The parameter file's folder."""
+        return (S3Path.parse(self.file).parent,)
 
 
 class BatchParameters(FlowParameters):

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from personalization.aws import S3Path
+from personalization.parameters import SyncParameters, TrainParameters
+
+
+def test_a_training_reads_the_folder_of_its_parameter_file():
+    given = TrainParameters(file="s3://films/train/by-genre/config.json")
+
+    assert given.places == (S3Path("films", "train/by-genre/"),)
+
+
+def test_a_sync_reads_its_configuration_and_its_inputs_and_not_what_runs_write():
+    given = SyncParameters(job="s3://films/etl_jobs/related_items/like-this/config.json")
+
+    assert [str(it) for it in given.places] == [
+        "s3://films/etl_jobs/related_items/like-this/config.json",
+        "s3://films/etl_jobs/related_items/like-this/input/",
+    ]
