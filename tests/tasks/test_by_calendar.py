@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -222,6 +223,24 @@ def test_times_at_which_nothing_ran_are_told_by_the_next_run(calendar, caplog):
         caplog.text
     )
     assert len(calendar.worked) == 2
+    told = event("personalize.schedule.missed")
+    assert told["resource"]["prefect.resource.id"] == f"personalize.schedule.{IMPORT.slug}"
+    assert (told["payload"]["count"], told["payload"]["times"]) == (3, missed)
+
+
+def event(name: str) -> Any:
+    """The newest event of that name; events come to the server later than they are sent."""
+    from prefect.client.orchestration import get_client
+
+    wanted = {"event": {"name": [name]}}
+    end_at = time.monotonic() + 30
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < end_at:
+            answer = client.request("POST", "/events/filter", json={"filter": wanted})
+            if found := answer.json()["events"]:
+                return found[0]
+            time.sleep(0.2)
+    raise AssertionError(f"no event {name}")
 
 
 @pytest.mark.parametrize("gone", ["the file", "the schedule", "delete"])
