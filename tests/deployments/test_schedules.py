@@ -157,6 +157,26 @@ def test_a_name_that_is_not_there_is_told_with_those_that_are_near(deployment, c
 
 
 @pytest.mark.server
+def test_a_name_that_two_buckets_share_needs_its_bucket(deployment):
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+
+    from tasks.schedules import as_prefect
+
+    other = DeploymentScheduleCreate(schedule=as_prefect(IMPORT.cron), slug="films.import@test")
+    with get_client(sync_client=True) as client:
+        client.create_deployment_schedules(deployment, [other])
+
+    status, said = typed("schedules", "pause", "films.import")
+
+    assert status == 1
+    assert (
+        "more than one schedule is called films.import; write films.import@data or "
+        "films.import@test"
+    ) in said
+
+
+@pytest.mark.server
 def test_without_schedules_it_is_said_how_to_get_some(prefect_server):
     assert typed("schedules", "list") == (0, "there are no schedules ")
     status, said = typed("schedules", "pause", "x")

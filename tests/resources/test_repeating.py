@@ -8,14 +8,25 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from personalization.config import load
 from personalization.datasets.locate import locate
+from personalization.errors import ConfigError
 from personalization.local.pace import Pace
 from personalization.local.server import LocalAws
 from personalization.parameters import Scheduled, TrainParameters
 from personalization.resources import Ledger, Resource, declared
-from personalization.resources.repeating import is_there, part_of, policy_of, schedules_of, slug_of
+from personalization.resources.repeating import (
+    belongs,
+    is_slug,
+    is_there,
+    part_of,
+    policy_of,
+    schedules_of,
+    slug_of,
+    wanted_part,
+)
 from tests.config.files import FULL
 from tests.resources.conftest import BUCKET, FILE, ROLE, SOLUTION, Films
 
@@ -120,6 +131,60 @@ def test_what_is_deleted_or_taken_out_is_no_part_of_the_file(films):
 
     assert part_of(deleted, scheduled, BUCKET) is None
     assert part_of(taken_out, scheduled, BUCKET) is None
+
+
+def test_a_run_is_not_widened_when_its_schedule_is_gone(films):
+    scheduled = films.schedule("full")
+    films.schedule("full", "delete")
+    file = load(json.dumps(films.config), "config.json")
+
+    assert wanted_part(file, TrainParameters(file=str(FILE))) is file
+    with pytest.raises(
+        ConfigError, match=f"{FILE} has no schedule films.full.{SOLUTION}@films any"
+    ):
+        wanted_part(file, TrainParameters(file=str(FILE), scheduled=scheduled))
+
+
+@pytest.mark.parametrize(
+    ("slug", "ours", "of_this_group"),
+    [
+        pytest.param("films.import@data", True, True, id="import"),
+        pytest.param("films.full.for-you@data", True, True, id="full"),
+        pytest.param("films.batch-segment.by-genre.2@data", True, True, id="second-job"),
+        pytest.param("films.import@other", True, False, id="other-bucket"),
+        pytest.param("films2.import@data", True, False, id="other-group"),
+        pytest.param("nightly", False, False, id="a-persons"),
+        pytest.param("films.import", False, False, id="no-bucket"),
+        pytest.param("films.export@data", False, False, id="unknown-kind"),
+    ],
+)
+def test_our_schedules_are_known_by_their_names(slug, ours, of_this_group):
+    assert is_slug(slug) == ours
+    assert belongs(slug, "s3://data/train/films/config.json", "films") == of_this_group
+
+
+@pytest.mark.parametrize(
+    ("kind", "solution", "said"),
+    [
+        pytest.param("import", "x", "import has solution=x; name the solution", id="import"),
+        pytest.param("full", None, "full has solution=None; name the solution", id="full"),
+    ],
+)
+def test_a_schedule_names_its_solution_and_an_import_none(kind, solution, said):
+    with pytest.raises(ValidationError, match=said):
+        Scheduled(slug="a.b@c", kind=kind, cron=DAILY, solution=solution)
+
+
+def test_what_is_not_active_is_not_used_by_a_scheduled_run():
+    with LocalAws(pace=Pace(looks=1_000)) as slow:
+        films = Calendar(slow)
+        films.personalize.create_dataset_group(name="films")
+
+        ledger = films.repeat(films.schedule("full"))
+
+    assert ledger.failures["datasetGroup/films"] == (
+        "is CREATE PENDING; run `train` with the parameter file first"
+    )
 
 
 def test_a_full_training_is_made_without_new_data_and_nothing_else_is(films):
