@@ -1,0 +1,213 @@
+"""Uploads whose event was lost, or whose run died."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from personalization.aws import S3Path
+from personalization.claims import claim, complete, identify
+from personalization.local.server import LocalAws
+from personalization.parameters import SweepParameters, Upload
+from tests.e2e.bare_deployments import Bare, bare_deployments
+
+pytestmark = [pytest.mark.server, pytest.mark.e2e]
+
+BUCKET = "films"
+KEY = "train/films/config.json"
+UPLOAD = Upload(bucket=BUCKET, key=KEY)
+
+
+@pytest.fixture
+def bare(prefect_server: str) -> Iterator[Bare]:
+    with bare_deployments("train", "dispatch", "connector-sync", "import-audience") as it:
+        yield it
+
+
+@pytest.fixture
+def s3(aws: LocalAws) -> Any:
+    """A bucket that is looked after since a minute ago."""
+    client = aws.clients("s3")
+    client.create_bucket(Bucket=BUCKET)
+    client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    begin(client, dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1))
+    return client
+
+
+def begin(s3: Any, at: dt.datetime) -> None:
+    body = {"holder": "sweep", "since": at.isoformat()}
+    s3.put_object(Bucket=BUCKET, Key="claims/sweep.json", Body=json.dumps(body).encode())
+
+
+def put(s3: Any, *keys: str) -> None:
+    for key in keys:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
+
+
+def sweep(**more: Any) -> tuple[str, ...]:
+    from flows.sweep import sweep as flow
+
+    found: tuple[str, ...] = flow(SweepParameters(**{"bucket": BUCKET, "grace_s": 0, **more}))
+    return found
+
+
+def table() -> list[dict[str, Any]]:
+    from prefect.artifacts import Artifact
+
+    found = Artifact.get(f"swept-{BUCKET}")
+    assert found
+    rows: list[dict[str, Any]] = json.loads(found.data)
+    return rows
+
+
+def held(s3: Any, holder: str) -> Any:
+    identity = identify(s3, UPLOAD)
+    assert identity
+    return claim(s3, identity.claim_path("train"), holder, lambda _: "failed")
+
+
+def test_every_upload_without_a_run_gets_one_run(s3, bare):
+    put(s3, KEY, "batch/films/a/job_config.json", "etl_jobs/related_items/a/config.json")
+    put(s3, "import/crm/vip.csv", "train/films/items.csv", "train/films/config.json.errors.json")
+
+    started = sweep()
+
+    assert len(started) == 4
+    assert sweep() == ()
+    [train] = bare.given("train")
+    assert train["file"] == f"s3://{BUCKET}/{KEY}"
+    assert train["upload"]["key"] == KEY
+    assert [it["destination"] for it in bare.given("import-audience")] == ["crm"]
+    assert len(bare.runs("dispatch")) == len(bare.runs("connector-sync")) == 1
+
+
+def test_what_was_healed_is_shown(s3, bare):
+    put(s3, KEY)
+
+    [run] = sweep()
+
+    [row] = table()
+    assert (row["upload"], row["flow"], row["id"]) == (f"s3://{BUCKET}/{KEY}", "train", run)
+    assert row["why"] == "no run has claimed it"
+    sweep()
+    assert table() == []
+
+
+def test_the_first_sweep_leaves_everything_as_it_is(s3, bare):
+    s3.delete_object(Bucket=BUCKET, Key="claims/sweep.json")
+    put(s3, KEY)
+
+    # S3 tells whole seconds, so that what is written in the same second counts as new.
+    import time
+
+    time.sleep(1.1)
+    assert sweep() == ()
+    put(s3, "train/songs/config.json")
+    assert len(sweep()) == 1
+    assert [it["upload"]["key"] for it in bare.given("train")] == ["train/songs/config.json"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"grace_s": 60}, id="too-new"),
+        pytest.param({"look_back_days": 1e-9}, id="too-old"),
+    ],
+)
+def test_what_is_too_new_or_too_old_is_left(s3, bare, more):
+    put(s3, KEY)
+
+    import time
+
+    time.sleep(1.1)
+    assert sweep(**more) == ()
+
+
+def test_what_is_done_or_under_way_is_left(s3, bare):
+    put(s3, KEY)
+    [run] = sweep()
+    mine = held(s3, run)
+
+    assert sweep() == ()
+    complete(s3, mine)
+    bare.client.delete_flow_run(run)
+    assert sweep() == ()
+
+
+def test_what_is_queued_is_left(s3, bare):
+    put(s3, KEY)
+    given = {"parameters": {"file": f"s3://{BUCKET}/{KEY}", "upload": UPLOAD.model_dump()}}
+    bare.client.create_flow_run_from_deployment(bare.ids["train"], parameters=given)
+
+    assert sweep() == ()
+
+
+def test_a_run_that_crashed_is_followed_by_another_until_there_were_three(s3, bare):
+    from prefect.states import Crashed
+
+    put(s3, KEY)
+    tries = []
+    for _ in range(3):
+        [run] = sweep()
+        tries.append(run)
+        held(s3, run)
+        bare.end(run, Crashed())
+
+    assert len(set(tries)) == 3
+    assert sweep() == ()
+    [row] = table()
+    assert (row["run"], row["id"]) == ("given up", "")
+    assert row["why"] == f"run {tries[-1]} crashed"
+
+
+def test_a_run_that_crashed_before_it_could_claim_is_followed_by_another(s3, bare):
+    from prefect.states import Crashed
+
+    put(s3, KEY)
+    [first] = sweep()
+    bare.end(first, Crashed())
+
+    [second] = sweep()
+
+    assert second != first
+
+
+def test_a_run_that_nobody_knows_any_more_is_followed_by_another(s3, bare):
+    put(s3, KEY)
+    held(s3, str(uuid4()))
+
+    assert len(sweep()) == 1
+    assert "is not known to Prefect any more" in table()[0]["why"]
+
+
+@pytest.mark.parametrize("ended", ["Failed", "Cancelled"])
+def test_a_run_that_failed_or_was_cancelled_is_left_to_a_person(s3, bare, ended):
+    from prefect import states
+
+    put(s3, KEY)
+    [run] = sweep()
+    held(s3, run)
+    bare.end(run, getattr(states, ended)())
+
+    assert sweep() == ()
+    assert table() == []
+
+
+def test_the_same_file_uploaded_again_is_another_upload(s3, bare):
+    from prefect.states import Completed
+
+    put(s3, KEY)
+    [first] = sweep()
+    complete(s3, held(s3, first))
+    bare.end(first, Completed())
+    put(s3, KEY)
+
+    [second] = sweep()
+
+    assert second != first
+    assert S3Path(BUCKET, KEY) == UPLOAD.path
