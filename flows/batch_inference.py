@@ -8,10 +8,11 @@ from personalization.parameters import BatchParameters
 from personalization.resources.kinds import BATCH_INFERENCE_JOB
 from tasks.batch import run_batch_job
 from tasks.once import once
+from tasks.running import batch_inference_run_name
 from tasks.telling import TOLD
 
 
-@flow(name="batch-inference", flow_run_name="batch-inference-{parameters.solution}", **TOLD)
+@flow(name="batch-inference", flow_run_name=batch_inference_run_name, **TOLD)
 @once
 def batch_inference(parameters: BatchParameters) -> tuple[str, ...]:
     """Return the S3 URIs of the `.out` files of the job.

@@ -8,10 +8,11 @@ from personalization.parameters import BatchParameters
 from personalization.resources.kinds import BATCH_SEGMENT_JOB
 from tasks.batch import run_batch_job
 from tasks.once import once
+from tasks.running import batch_segment_run_name
 from tasks.telling import TOLD
 
 
-@flow(name="batch-segment", flow_run_name="batch-segment-{parameters.solution}", **TOLD)
+@flow(name="batch-segment", flow_run_name=batch_segment_run_name, **TOLD)
 @once
 def batch_segment(parameters: BatchParameters) -> tuple[str, ...]:
     """Return the S3 URIs of the `.out` files of the job.

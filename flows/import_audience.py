@@ -9,10 +9,11 @@ from personalization.parameters import ImportParameters
 from tasks.audiences import audience_from_file
 from tasks.imports import imports_ended, register_endpoints, start_import
 from tasks.once import once
+from tasks.running import import_run_name
 from tasks.telling import TOLD
 
 
-@flow(name="import-audience", flow_run_name="import-audience-{parameters.destination}", **TOLD)
+@flow(name="import-audience", flow_run_name=import_run_name, **TOLD)
 @once
 def import_audience(parameters: ImportParameters) -> ImportProgress:
     """Return how the import ended.

@@ -9,12 +9,17 @@ from personalization.segments import PostprocessReport
 from tasks.audiences import find_segment_output, make_audiences
 from tasks.imports import check_destination, imports_ended, start_imports
 from tasks.once import once
-from tasks.running import threads
+from tasks.running import postprocess_run_name, threads
 from tasks.telling import TOLD
 
 
 # Two imports at a time: what the strictest destination allows an account.
-@flow(name="postprocess", task_runner=threads(2), **TOLD)
+@flow(
+    name="postprocess",
+    flow_run_name=postprocess_run_name,
+    task_runner=threads(2),
+    **TOLD,
+)
 @once
 def postprocess(parameters: PostprocessParameters) -> PostprocessReport:
     """Return the audiences that were written and, if a destination was named, how imports ended.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from prefect.futures import PrefectFuture
@@ -18,37 +19,67 @@ def threads(count: int) -> TaskRunner[PrefectFuture[Any]]:
     return cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=count))
 
 
-def train_run_name() -> str:
-    """Return `train-<folder of the parameter file>-<UTC time>`; a resumed run keeps its name.
+Given = Mapping[str, Any]
 
-    That of a scheduled run begins with what it repeats: `full-for-you-<UTC time>`.
+
+def named(what: Callable[[Given], str]) -> Callable[[], str]:
+    """Return what names flow runs: for what they do, and the UTC time; who goes on keeps its name.
+
+    what  makes it of the run's parameters, which are JSON if a deployment's run has just begun
     """
-    if (run := current_flow_run()).start_time:
-        return run.name
-    parameters = flow_run.parameters["parameters"]
-    # A deployment's run is named before its parameters have become a model.
-    given = parameters if isinstance(parameters, dict) else parameters.model_dump()
-    scheduled, folder = given.get("scheduled"), "/".join(given["file"].split("/")[-2:-1])
-    what = f"train-{folder}"
-    if scheduled:
-        what = f"{scheduled['kind']}-{scheduled.get('solution') or folder}"
-    return f"{what}-{now():%Y%m%d-%H%M%S}"
+
+    def name() -> str:
+        if (run := current_flow_run()).start_time:
+            return run.name
+        parameters = flow_run.parameters["parameters"]
+        given = parameters if isinstance(parameters, dict) else parameters.model_dump()
+        return f"{what(given)}-{now():%Y%m%d-%H%M%S}"
+
+    return name
 
 
-def dispatch_run_name() -> str:
-    """Return `dispatch-<folder of the file>-<UTC time>`; a run that goes on keeps its name."""
-    if (run := current_flow_run()).start_time:
-        return run.name
-    parameters = flow_run.parameters["parameters"]
-    file = parameters["file"] if isinstance(parameters, dict) else parameters.file
-    return f"dispatch-{file.split('/')[-2]}-{now():%Y%m%d-%H%M%S}"
+@named
+def train_run_name(given: Given) -> str:
+    """Return `train-<folder of the parameter file>`, of a scheduled run `full-for-you`."""
+    folder = "/".join(given["file"].split("/")[-2:-1])
+    if scheduled := given.get("scheduled"):
+        return f"{scheduled['kind']}-{scheduled.get('solution') or folder}"
+    return f"train-{folder}"
 
 
-def sync_run_name() -> str:
-    """Return `connector-sync-<name of the job>-<UTC time>`; a retried run keeps its name."""
-    if (run := current_flow_run()).start_time:
-        return run.name
-    parameters = flow_run.parameters["parameters"]
-    job = parameters["job"] if isinstance(parameters, dict) else parameters.job
-    name = job.removesuffix("config.json").rstrip("/").rpartition("/")[2]
-    return f"connector-sync-{name}-{now():%Y%m%d-%H%M%S}"
+@named
+def batch_segment_run_name(given: Given) -> str:
+    """Return `batch-segment-<solution>`."""
+    return f"batch-segment-{given['solution']}"
+
+
+@named
+def batch_inference_run_name(given: Given) -> str:
+    """Return `batch-inference-<solution>`."""
+    return f"batch-inference-{given['solution']}"
+
+
+@named
+def dispatch_run_name(given: Given) -> str:
+    """Return `dispatch-<folder of the file>`."""
+    return f"dispatch-{given['file'].split('/')[-2]}"
+
+
+@named
+def postprocess_run_name(given: Given) -> str:
+    """Return `postprocess-<folder of the output>`, which is the batch job's name."""
+    folder, _, file = given["output"].rpartition("/")
+    return f"postprocess-{(folder if file.endswith('.out') or not file else file).split('/')[-1]}"
+
+
+@named
+def import_run_name(given: Given) -> str:
+    """Return `import-audience-<destination>`."""
+    return f"import-audience-{given['destination']}"
+
+
+@named
+def sync_run_name(given: Given) -> str:
+    """Return `connector-sync-<name of the job>`."""
+    job = given["job"].removesuffix("config.json").rstrip("/")
+    return f"connector-sync-{job.rpartition('/')[2]}"
