@@ -27,7 +27,7 @@ from personalization.waiting import Stay
 # Carried by every deployment of ours; automations know our runs by it.
 TAG: Final = "personalize"
 # The automation that resumes suspended runs.
-TIMER: Final = "personalize: resume suspended runs"
+TIMER: Final = "personalize/resume-suspended-runs"
 # Time for a last look, so that the run itself can say what it waited for in vain.
 _GRACE_S: Final = 3600.0
 

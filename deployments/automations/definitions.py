@@ -16,11 +16,13 @@ from deployments.automations.recipients import Message, Recipient
 from personalization.errors import ConfigError
 from tasks.suspending import TAG, TIMER
 
-PREFIX: Final = "personalize: "
-FAILED_RUNS: Final = f"{PREFIX}tell of failed runs"
-FAILED_ACTIONS: Final = f"{PREFIX}tell of failed automations"
-ZOMBIES: Final = f"{PREFIX}end runs without a heartbeat"
-QUIET_DATA: Final = f"{PREFIX}train when data is quiet"
+# Triggers in prefect.yaml have other names: they go with their deployment, and are not ours.
+PREFIX: Final = "personalize/"
+FAILED_RUNS: Final = f"{PREFIX}tell-of-failed-runs"
+FAILED_ACTIONS: Final = f"{PREFIX}tell-of-failed-automations"
+LONG_RUNS: Final = f"{PREFIX}tell-of-long-runs"
+ZOMBIES: Final = f"{PREFIX}end-runs-without-heartbeat"
+QUIET_DATA: Final = f"{PREFIX}train-when-data-is-quiet"
 
 # Prefect fires on the absence of events after 10 seconds at the earliest.
 # Source: prefect 3.8, events/schemas/automations.py, `EventTrigger`.
@@ -118,6 +120,8 @@ def _zombies(after_s: float) -> AutomationCore:
         name=ZOMBIES,
         description=f"A run whose process gave no sign of life for {after_s:g} s has crashed.",
         # Whatever happens to a run after its last heartbeat, its suspension too, is a sign of life.
+        # Should the server learn of the heartbeat after the suspension, then being resumed is the
+        # next sign, which is why the timer must be quicker.
         trigger=_absence(
             after_s,
             after={"prefect.flow-run.heartbeat"},
@@ -191,7 +195,7 @@ def _too_long(flow: str, budget_s: float, wanted: Wanted) -> AutomationCore:
     named = [it for it in wanted.too_long if it != "others"]
     flows = [f"!{it}" for it in named] if flow == "others" else [flow]
     return AutomationCore(
-        name=f"{PREFIX}tell of {flow} taking too long",
+        name=f"{LONG_RUNS}-{flow}",
         description=f"Somebody is told when a run has not ended {budget_s:g} s after it started.",
         trigger=_absence(
             budget_s,

@@ -223,7 +223,7 @@ def test_a_run_that_nobody_would_resume_waits_on_and_says_so(bingewatch, prefect
     with caplog.at_level(logging.WARNING):
         state = run_of(flow, parameters).step()
         assert state.is_completed()
-        assert "no automation 'personalize: resume suspended runs' is there" in caplog.text
+        assert "no automation 'personalize/resume-suspended-runs' is there" in caplog.text
         assert "`personalize automations apply` makes it" in caplog.text
 
         again = TrainParameters(file=bingewatch.file, waiting=LEAVING, retrain="always")
