@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.events.models import EventPattern
 
@@ -111,6 +111,7 @@ _FOLDERS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["train", "batch", "etl_jobs", "import", "claims"]), _FOLDERS, _NAMES)
 def test_the_rule_lets_through_what_has_a_route(top: str, folders: list[str], name: str):
     key = "/".join([top, *folders, name])
