@@ -98,7 +98,7 @@ def message_of(ended: Ended, sender: str) -> dict[str, Any]:
         "dataset_group": ended.dataset_group or UNKNOWN,
     }
     most = 60_000
-    while len((message := _bodies(ended, most)).encode()) > MOST_BYTES:
+    while len((message := _bodies(ended, most)).encode()) > MOST_BYTES and most:
         most //= 2
     return {
         "Subject": _subject(f"{sender} Notifications: {ended.name} {ended.status}"),

@@ -12,11 +12,13 @@ from botocore.exceptions import ClientError
 
 from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
 from personalization.config.document import read
-from personalization.errors import ConfigError, Finding
+from personalization.errors import ConfigError, Finding, shortened
 
 SUFFIX: Final = ".errors.json"
 # What a Prefect event or an e-mail holds; the report beside the upload holds them all.
 MOST_FINDINGS: Final = 100
+# Twice what a name may have, so that one that is too long is seen to be.
+_MOST_NAME: Final = 126
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def group_named_in(text: str | bytes) -> str:
     document: Any = read(text).value
     for key in ("datasetGroup", "serviceConfig", "name"):
         document = document.get(key) if isinstance(document, dict) else None
-    return document if isinstance(document, str) else ""
+    return shortened(document, _MOST_NAME) if isinstance(document, str) else ""
 
 
 def report_path(upload: S3Path) -> S3Path:

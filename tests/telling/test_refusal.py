@@ -90,6 +90,11 @@ def test_clearing_nothing_leaves_nothing_behind_in_a_versioned_bucket(aws):
         pytest.param(b'{"datasetGroup": {"serviceConfig": {"name": "g"}}}', "g", id="named"),
         pytest.param(b'{"datasetGroup": {"serviceConfig": {"name": 1}}}', "", id="no-text"),
         pytest.param(b'{"datasetGroup": []}', "", id="no-object"),
+        pytest.param(
+            b'{"datasetGroup": {"serviceConfig": {"name": "%s"}}}' % (b"x" * 999),
+            f"{'x' * 125}…",
+            id="endless",
+        ),
         pytest.param(b"{", "", id="no-json"),
         pytest.param(b"\xff", "", id="no-text-at-all"),
     ],
