@@ -42,6 +42,7 @@ class Keeper:
     changed: Callable[[list[Service]], None] = lambda _: None
     clock: Callable[[], float] = time.monotonic
     _kept: list[_Kept] = field(default_factory=list)
+    _left: list[Service] = field(default_factory=list)
 
     def start(self, program: Program, *, again: bool = True) -> Service:
         """Start a program; `again`: also when it has ended, which else ends the keeping of all."""
@@ -69,10 +70,11 @@ class Keeper:
             self._look_after(it)
 
     def close(self) -> None:
-        """End all, the last started first."""
-        for it in reversed(self._kept):
-            end(it.service.child)
+        """End all, the last started first, and what was left by those that had ended."""
+        for service in [*reversed(self.services), *self._left]:
+            end(service.child)
         self._kept.clear()
+        self._left.clear()
 
     def _look_after(self, it: _Kept) -> None:
         now = self.clock()
@@ -93,6 +95,9 @@ class Keeper:
             it.start_at = now + it.pause_s
             it.pause_s = min(it.pause_s * 2, _LONGEST_PAUSE_S)
         elif now >= it.start_at:
-            end(it.service.child)  # and what it may have left
+            if it.program.outlived:
+                self._left.append(it.service)
+            else:
+                end(it.service.child)  # what it may have left
             it.service, it.began, it.start_at = it.program.start(), now, None
             self.changed(self.services)

@@ -63,6 +63,7 @@ class Program:
     find         returns its address once it answers there, None before
     environment  what it gets besides ours
     ready        file that it writes when it answers; an old one is removed before it starts
+    outlived     whether its own children go on without it: a worker's are flow runs
     """
 
     name: str
@@ -71,6 +72,7 @@ class Program:
     find: Callable[[], str | None]
     environment: Mapping[str, str] = field(default_factory=dict)
     ready: Path | None = None
+    outlived: bool = False
 
     def start(self) -> Service:
         """Start it in the background, in a process group of its own."""

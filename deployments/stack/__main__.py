@@ -119,6 +119,7 @@ def worker_program(folder: Path, port: int) -> Program:
         folder / "worker.log",
         lambda: url if answers(url) else None,
         {"PREFECT_WORKER_WEBSERVER_PORT": str(port)},
+        outlived=True,
     )
 
 

@@ -5,8 +5,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deployments.keeper import Keeper
@@ -23,6 +25,13 @@ def keeper() -> Iterator[Keeper]:
     it = Keeper()
     yield it
     it.close()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def watched(keeper: Keeper, until: Callable[[], bool]) -> None:
@@ -50,6 +59,29 @@ def test_a_program_that_is_killed_is_started_again(tmp_path, keeper):
     watched(keeper, lambda: keeper.services[0].child.pid != first.child.pid)
 
     assert keeper.services[0].child.poll() is None
+
+
+@pytest.mark.parametrize(
+    "outlived", [pytest.param(True, id="go on"), pytest.param(False, id="end, too")]
+)
+def test_the_children_of_a_program_that_was_killed(tmp_path, keeper, outlived):
+    command = (
+        "import subprocess, sys, time; "
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); "
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    first = keeper.start(replace(program(tmp_path, command), outlived=outlived))
+    while len(said := (tmp_path / "log").read_text().split()) < 2:
+        time.sleep(0.02)
+    os.kill(first.child.pid, signal.SIGKILL)
+    watched(keeper, lambda: keeper.services[0].child.pid != first.child.pid)
+
+    assert alive(int(said[1])) == outlived
+    keeper.close()
+    end_at = time.monotonic() + 10
+    while alive(int(said[1])):
+        assert time.monotonic() < end_at
+        time.sleep(0.02)
 
 
 def test_a_program_that_ends_at_once_is_started_ever_more_slowly(tmp_path):

@@ -30,7 +30,7 @@ def upload(up: Stack) -> None:
     """Upload the sample as the README says: with the AWS CLI, and all at once."""
     command = [sys.executable, "-m", "awscli", "s3", "sync", "data/bingewatch", f"s3://{BUCKET}/"]
     subprocess.run(
-        [*command, "--exclude", "*for-you*", "--only-show-errors"],
+        [*command, "--exclude=*for-you*", "--exclude=truth.parquet", "--only-show-errors"],
         cwd=ROOT,
         env=up.surroundings,
         check=True,
