@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 
 import pytest
 
 from personalization.errors import FatalError, RetryableError
 from personalization.parameters import Waiting
-from personalization.waiting import looks, pauses
+from personalization.waiting import Stay, looks, pauses
 
 PATIENT = Waiting(first_look_s=2, slowest_look_s=4, give_up_after_s=10)
 
@@ -113,3 +114,57 @@ def test_the_last_look_is_at_the_deadline_itself():
 def test_waits_that_cannot_work_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Waiting(**settings)
+
+
+def ago(seconds: float) -> dt.datetime:
+    return dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("stay", "asked_at", "over"),
+    [
+        pytest.param(Stay(), [ago(9999)], False, id="to-the-end"),
+        pytest.param(Stay(ago(999), 300), [ago(400), ago(20)], False, id="one-is-young"),
+        pytest.param(Stay(ago(999), 300), [ago(400), ago(310)], True, id="all-are-old"),
+        pytest.param(Stay(ago(999), 300), [], True, id="long-begun"),
+        pytest.param(Stay(ago(20), 300), [], False, id="just-begun"),
+    ],
+)
+def test_a_process_leaves_when_what_it_waits_for_was_asked_for_long_ago(stay, asked_at, over):
+    assert stay.is_over(asked_at) == over
+
+
+def test_time_that_others_have_waited_counts():
+    assert Stay().waited_s == 0
+    assert 100 <= Stay(ago(100)).waited_s < 110
+
+    clock = Clock()
+    done = looks(
+        {"a": lambda: "busy"},
+        lambda it: it == "done",
+        PATIENT,
+        waited_s=9,
+        sleep=clock.sleep,
+        clock=clock,
+    )
+    with pytest.raises(FatalError, match=r"gave up after 10 s of waiting for a"):
+        list(done)
+    assert clock.slept == [1]
+
+
+def test_looking_stops_where_it_is_told_to_leave_by_what_is_still_going_on():
+    asked = []
+
+    def leave(going):
+        asked.append(dict(going))
+        return len(asked) == 2
+
+    look = {
+        "a": scripted("done"),
+        "b": scripted("busy", "busy"),
+        "c": scripted(*[RetryableError("x")] * 2),
+    }
+    seen = list(looks(look, lambda it: it == "done", PATIENT, leave=leave, sleep=lambda _: None))
+
+    assert seen == [{"a": "done", "b": "busy"}] * 2
+    assert asked == [{"b": "busy"}] * 2

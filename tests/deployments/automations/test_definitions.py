@@ -1,0 +1,74 @@
+"""What the automations say, without a server."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from uuid import uuid4
+
+from prefect.server.utilities.user_templates import render_user_template_sync
+
+from deployments.automations.definitions import _UNIT, ENDS, Wanted, automations
+from deployments.automations.recipients import Message, Recipient
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_every_way_in_which_our_runs_end_is_known():
+    """A state's name is its event's name: an end that is not known would look like none."""
+    calls = (
+        node
+        for folder in ("flows", "tasks")
+        for path in (ROOT / folder).glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("Completed", "Failed")
+    )
+    named = {
+        constant.value
+        for call in calls
+        for keyword in call.keywords
+        if keyword.arg == "name"
+        for constant in ast.walk(keyword.value)
+        if isinstance(constant, ast.Constant) and isinstance(constant.value, str)
+    }
+
+    assert named
+    assert named <= set(ENDS)
+
+
+def test_without_anybody_to_tell_nothing_tells():
+    assert [it.name for it in automations(Wanted())] == [
+        "personalize/resume-suspended-runs",
+        "personalize/end-runs-without-heartbeat",
+    ]
+
+
+def test_flows_without_a_budget_of_their_own_share_one():
+    somebody = Recipient(uuid4(), called=True)
+    wanted = Wanted(notify=[somebody], too_long={"train": 60, "dispatch": 70, "others": 80})
+    long = {it.name.rpartition("-")[2]: it for it in automations(wanted) if "long-runs" in it.name}
+
+    def flows(name: str) -> list[str]:
+        related = long[name].trigger.model_dump()["match_related"]
+        return [it["prefect.resource.name"] for it in related[1:]]
+
+    assert flows("train") == ["train"]
+    assert flows("others") == ["!train", "!dispatch"]
+
+
+def test_a_webhook_gets_json_whatever_is_said():
+    message = Message("", "", {"message": "said", "link": "said | upper"})
+    rendered = render_user_template_sync(message.payload, {"said": 'a "quoted" \n word'})
+
+    assert rendered == ('{"message": "a \\"quoted\\" \\n word", "link": "A \\"QUOTED\\" \\n WORD"}')
+
+
+def test_a_dataset_in_parts_belongs_to_the_file_one_folder_up():
+    def unit(key: str) -> str:
+        event = {"payload": {"bucket": "b", "key": key}}
+        return render_user_template_sync(_UNIT, {"event": event})
+
+    assert unit("train/x/interactions.csv") == "s3://b/train/x/config.json"
+    assert unit("train/x/interactions/part 1.csv") == "s3://b/train/x/config.json"
+    assert unit("train/a/b/users/2026/x.csv") == "s3://b/train/a/b/users/2026/config.json"
+    assert unit("train/items.csv") == "s3://b/train/config.json"
