@@ -31,7 +31,7 @@ def what_for(parameters: Mapping[str, Any]) -> tuple[str, str]:
     if job := parameters.get("job"):
         folder = job.removesuffix("config.json").rstrip("/")
         return "/".join(folder.split("/")[-2:]), ""
-    place = parameters.get("file", "")
+    place = parameters.get("file") or parameters.get("bucket", "")
     if destination := parameters.get("destination"):
         return f"{place.rpartition('/')[2]} into {destination}", ""
     return place.rpartition("/")[0].rpartition("/")[2] or place, ""

@@ -446,7 +446,8 @@ def test_schedules_are_counted(listeners):
 def test_what_is_not_set_is_not_told(bingewatch, prefect_server):
     train(bingewatch)
 
-    assert bingewatch.client("cloudwatch").list_metrics()["Metrics"] == []
+    metrics = bingewatch.client("cloudwatch").list_metrics()["Metrics"]
+    assert {it["Namespace"] for it in metrics} <= {"AWS/S3"}  # which S3 puts there itself
 
 
 def artifact(key: str) -> Any:

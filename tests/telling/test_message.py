@@ -171,6 +171,7 @@ def test_a_message_is_no_longer_than_sns_takes(more):
             "",
             id="import",
         ),
+        pytest.param({"bucket": "b"}, "b", "", id="sweep"),
         pytest.param({}, "", "", id="nothing"),
     ],
 )
