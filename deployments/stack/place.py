@@ -21,6 +21,8 @@ from personalization.errors import ConfigError, FatalError
 BUCKET: Final = "bingewatch"
 QUEUE: Final = "personalize-uploads"
 WORK_POOL: Final = "personalize"
+# On one machine heartbeats cost little, and people look on: a dead run is found soon.
+HEARTBEAT_S: Final = 30
 # The local AWS asks for a role's ARN as AWS does; it assumes none.
 ROLE_ARN: Final = "arn:aws:iam::123456789012:role/PersonalizeRole"
 
@@ -65,6 +67,7 @@ class Place:
             "AWS_ENDPOINT_URL": aws_url,
             "PREFECT_API_URL": prefect_url,
             "PREFECT_HOME": str(self.folder / "prefect"),
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "DO_NOT_TRACK": "1",
             "PERSONALIZE_BUCKET": BUCKET,

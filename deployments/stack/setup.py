@@ -15,7 +15,7 @@ import boto3
 
 from blocks.destination import Destination
 from deployments.processes import ROOT
-from deployments.stack.place import BUCKET, QUEUE, WORK_POOL
+from deployments.stack.place import BUCKET, HEARTBEAT_S, QUEUE, WORK_POOL
 from personalization.errors import FatalError
 
 DOMAIN = "bingewatch"
@@ -36,7 +36,10 @@ def main(braze_url: str) -> None:
         Destination(settings=it, secrets=secrets).save(name, overwrite=True)
     _prefect("work-pool", "create", WORK_POOL, "--type", "process", "--overwrite")
     _prefect("--no-prompt", "deploy", "--all")
-    _run("the automations", "-m", "deployments.cli", "automations", "apply")
+    # The first sweep says since when uploads are looked after.
+    _prefect("deployment", "run", "sweep/sweep")
+    waits = ("--resume-every-s", f"{HEARTBEAT_S}", "--zombie-after-s", f"{3.5 * HEARTBEAT_S}")
+    _run("the automations", "-m", "deployments.cli", "automations", "apply", *waits)
 
 
 def set_up_aws() -> None:

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from personalization.parameters import Upload
+from personalization.routes import FLOWS as ROUTED
 from personalization.routes import route
 from personalization.s3_events import ObjectCreated
 from tests.test_routes import UPLOADS
@@ -52,8 +53,8 @@ def triggered(key: str, bucket: str = BUCKET) -> list[str]:
     ):
         for deployment in DEPLOYMENTS:
             for trigger in deployment.get("triggers", ()):
-                assert trigger["expect"] == [event["event"]]
-                if kind(trigger["match"]).matches(resource):
+                heard = trigger["expect"] == [event["event"]]
+                if heard and kind(trigger["match"]).matches(resource):
                     found[kind].append(deployment["name"])
     assert found[Theirs] == found[ResourceSpecification]
     return found[Theirs]
@@ -115,6 +116,32 @@ def test_a_triggered_run_gets_what_a_swept_one_gets(key):
     upload = Upload(bucket=BUCKET, key=key, version_id="v", etag="e")
     for template in templates:
         assert rendered(template, {"event": event}) == found.parameters(upload)
+
+
+def test_a_dead_run_has_its_upload_looked_after_and_a_dead_sweep_does_not_call_itself():
+    from prefect.events.schemas.events import RelatedResource, ResourceSpecification
+
+    [trigger] = [
+        trigger
+        for deployment in DEPLOYMENTS
+        for trigger in deployment.get("triggers", ())
+        if trigger["expect"] == ["prefect.flow-run.Crashed"]
+    ]
+    matched = {
+        it["name"]
+        for it in DEPLOYMENTS
+        if ResourceSpecification(trigger["match_related"]).matches(
+            RelatedResource(
+                {
+                    "prefect.resource.id": "prefect.flow.1",
+                    "prefect.resource.role": "flow",
+                    "prefect.resource.name": it["name"],
+                }
+            )
+        )
+    }
+
+    assert matched == set(ROUTED)
 
 
 def test_deployments_say_all_that_they_should():
