@@ -54,7 +54,7 @@ def deployed(prefect_server: str) -> Iterator[Any]:
     with get_client(sync_client=True) as client:
         yield client
         for it in client.read_deployments():
-            if it.work_pool_name == POOL:
+            if (it.work_pool_name or "").startswith(POOL):
                 client.delete_resource_owned_automations(f"prefect.deployment.{it.id}")
                 client.delete_deployment(it.id)
 
@@ -162,3 +162,26 @@ def test_uploads_start_the_runs_that_they_call_for(deployed):
     seen = runs_of(deployed, set(KEYS))
     assert len(expected) == 12
     assert sorted(seen, key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize("kind", ["docker", "ecs"])
+def test_the_same_file_deploys_to_containers(deployed, prefect_server, kind):
+    pool, template = f"deploying-{kind}", f"deployments/pools/{kind}.json"
+    made = prefect(
+        prefect_server, "work-pool", "create", pool, "--type", kind, "--base-job-template", template
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    there = {"PERSONALIZE_HOME": "/opt/personalize-flows", "PERSONALIZE_PYTHON": "python"}
+    done = prefect(
+        prefect_server,
+        *("--no-prompt", "deploy", "-n", "sweep"),
+        PERSONALIZE_WORK_POOL=pool,
+        **there,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    it = deployed.read_deployment_by_name("sweep/sweep")
+    assert it.work_pool_name == pool
+    assert it.job_variables == {"command": "python -m prefect.engine"}
+    [step] = it.pull_steps or []
+    assert list(step.values()) == [{"directory": "/opt/personalize-flows"}]
