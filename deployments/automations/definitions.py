@@ -30,7 +30,7 @@ SHORTEST_S: Final = 10.0
 
 # Every name of a state that a run of ours may end in; events are named for the state.
 ENDS: Final = (
-    *("Completed", "Duplicate", "Gone", "Ignored", "NotYet"),
+    *("Completed", "Duplicate", "Gone", "Ignored", "NotYet", "Skipped", "Missed", "Removed"),
     *("Failed", "TimedOut", "Crashed", "Cancelled"),
 )
 # What may become of a suspended run.  A second suspension starts its own wait.
