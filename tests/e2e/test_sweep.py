@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from personalization.aws import S3Path
 from personalization.claims import claim, complete, identify
 from personalization.local.server import LocalAws
 from personalization.parameters import SweepParameters, Upload
@@ -103,8 +103,6 @@ def test_the_first_sweep_leaves_everything_as_it_is(s3, bare):
     put(s3, KEY)
 
     # S3 tells whole seconds, so that what is written in the same second counts as new.
-    import time
-
     time.sleep(1.1)
     assert sweep() == ()
     put(s3, "train/songs/config.json")
@@ -121,8 +119,6 @@ def test_the_first_sweep_leaves_everything_as_it_is(s3, bare):
 )
 def test_what_is_too_new_or_too_old_is_left(s3, bare, more):
     put(s3, KEY)
-
-    import time
 
     time.sleep(1.1)
     assert sweep(**more) == ()
@@ -210,4 +206,3 @@ def test_the_same_file_uploaded_again_is_another_upload(s3, bare):
     [second] = sweep()
 
     assert second != first
-    assert S3Path(BUCKET, KEY) == UPLOAD.path
