@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from prefect import get_run_logger, task
@@ -47,9 +47,7 @@ _MOST_TIMES: Final = 100
 _NEVER_BEGAN: Final = frozenset({"Scheduled", "Late", "AwaitingConcurrencySlot", MISSED})
 
 
-def by_calendar(
-    body: Callable[[TrainParameters], R],
-) -> Callable[[TrainParameters], R | State[Any]]:
+def by_calendar(body: Callable[[TrainParameters], R]) -> Callable[[TrainParameters], R]:
     """Let a schedule's runs work one at a time, and only as long as the file has the schedule.
 
     Goes under `@flow`; does nothing for runs that are not scheduled.  A run ends as Completed,
@@ -76,7 +74,8 @@ def by_calendar(
             return Completed(name=REMOVED, message=why)
         return body(parameters)
 
-    return in_turn
+    # A run that is not scheduled returns what the body does; other states are Prefect's alone.
+    return cast("Callable[[TrainParameters], R]", in_turn)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import inspect
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 import httpx
@@ -33,7 +33,7 @@ R = TypeVar("R")
 _LONGEST_ARRIVAL_S: Final = 900.0
 
 
-def once(body: Callable[[P], R]) -> Callable[[P], R | State[Any]]:
+def once(body: Callable[[P], R]) -> Callable[[P], R]:
     """Let only one flow run work on an upload.  Goes under `@flow`.
 
     Without an upload it does nothing.  Else the run claims the upload first.  If another run has
@@ -66,7 +66,8 @@ def once(body: Callable[[P], R]) -> Callable[[P], R | State[Any]]:
     # Prefect reads annotations where the function stands that it is given: here, where the flow's
     # models have no names.
     claimed.__signature__ = inspect.signature(body, eval_str=True)  # type: ignore[attr-defined]
-    return claimed
+    # A run without an upload returns what the body does; the other states are Prefect's alone.
+    return cast("Callable[[P], R]", claimed)
 
 
 @task(task_run_name="claim-{upload.key}", **NETWORK)

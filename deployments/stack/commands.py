@@ -66,7 +66,8 @@ def _show(place: Place) -> None:
         f"logs          {place.folder}\n\n"
         "Upload, and watch it run:\n\n"
         f"  export AWS_ENDPOINT_URL={at['aws']} {exports}\n"
-        f"  aws s3 sync data/bingewatch s3://{BUCKET}/ --exclude '*for-you*' --exclude truth.parquet\n\n"
+        f"  aws s3 sync data/bingewatch s3://{BUCKET}/ "
+        "--exclude '*for-you*' --exclude truth.parquet\n\n"
         "`make down` ends it.",
         soft_wrap=True,
     )

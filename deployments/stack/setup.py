@@ -6,6 +6,7 @@ Prefect reads its settings when it is imported.  Safe to repeat.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import boto3
 from blocks.destination import Destination
 from deployments.processes import ROOT
 from deployments.stack.place import BUCKET, HEARTBEAT_S, QUEUE, WORK_POOL
+from personalization import sweeping
 from personalization.errors import FatalError
 
 DOMAIN = "bingewatch"
@@ -36,8 +38,6 @@ def main(braze_url: str) -> None:
         Destination(settings=it, secrets=secrets).save(name, overwrite=True)
     _prefect("work-pool", "create", WORK_POOL, "--type", "process", "--overwrite")
     _prefect("--no-prompt", "deploy", "--all")
-    # The first sweep says since when uploads are looked after.
-    _prefect("deployment", "run", "sweep/sweep")
     waits = ("--resume-every-s", f"{HEARTBEAT_S}", "--zombie-after-s", f"{3.5 * HEARTBEAT_S}")
     _run("the automations", "-m", "deployments.cli", "automations", "apply", *waits)
 
@@ -50,6 +50,7 @@ def set_up_aws() -> None:
     dead = _queue(sqs, f"{QUEUE}-dead", {})
     policy = {"deadLetterTargetArn": dead, "maxReceiveCount": MAX_RECEIVES}
     arn = _queue(sqs, QUEUE, {"RedrivePolicy": json.dumps(policy), "VisibilityTimeout": "60"})
+    sweeping.beginning(s3, BUCKET, dt.datetime.now(dt.UTC))  # whatever comes now is looked after
     s3.put_bucket_notification_configuration(
         Bucket=BUCKET,
         NotificationConfiguration={
