@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from personalization.connectors.base import Rendering, TakesAttributes
-from personalization.errors import ConfigError
+from personalization.errors import ConfigError, FatalError
 from personalization.sync.inputs import Inputs
 from personalization.sync.job import ConnectorSettings, Job
 from personalization.sync.layout import JobPath
@@ -26,12 +29,15 @@ from personalization.transforms.recommendation_sources import (
     RecommendedToUsers,
     UserSource,
 )
+from personalization.transforms.recommendation_state import held_counts
 from personalization.transforms.recommendations import (
     DeltaOptions,
     RecommendationReport,
     write_outbox,
 )
 from personalization.transforms.related_recommendations import open_related
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,30 +130,67 @@ def prepare_audiences(
 
     states  folder of a state an audience: `states/<audience>`
 
-    A user may be in the outbox of several audiences: deliver one after another.  Raises as
-    `prepare_recommendations` does.
+    An audience that is held, and no longer in the output, loses all its members: unless some line
+    gave nothing, for that could be its own.  A user may be in the outbox of several audiences:
+    deliver one after another.  Raises as `prepare_recommendations` does.
     """
     rendering = rendering_of(destination, job.connectors[connector])
+    options = _options(job, connector, Shard(), clear_anyway=clear_anyway)
     broken: list[Fault] = []
+    there: set[str] = set()
 
     def reject(line: RejectedLine, text: bytes) -> None:
         broken.append(Fault(line.reason, line.reason.startswith("Personalize says"), bytes(text)))
 
+    def outbox(name: str, users: pl.Series, options: DeltaOptions) -> PreparedAudience:
+        report = write_outbox(
+            AudienceMembers(users.unique(maintain_order=True)),
+            MembershipRenderer(rendering, destination.membership(name)),
+            no_items(),
+            states / name,
+            target / name,
+            options=options,
+        )
+        return PreparedAudience(name, report)
+
     for output in inputs.outputs:
         for line in read_lines(output, reject):
             name = logical_name(line.query)
-            report = write_outbox(
-                AudienceMembers(line.users.unique(maintain_order=True)),
-                MembershipRenderer(rendering, destination.membership(name)),
-                no_items(),
-                states / name,
-                target / name,
-                options=_options(job, connector, Shard(), clear_anyway=clear_anyway),
-            )
-            yield PreparedAudience(name, report)
+            there.add(name)
+            yield outbox(name, line.users, options)
+    if options.clear_removed:
+        for name in _vanished(held_counts(states), there, len(broken), options):
+            yield outbox(name, pl.Series([], dtype=pl.String), replace(options, clear_anyway=True))
     if faults and broken and job.save_batch_inference_errors:
         faults.parent.mkdir(parents=True, exist_ok=True)
         faults.write_bytes(b"".join(fault.text + b"\n" for fault in broken))
+
+
+def _vanished(
+    held: dict[str, int], there: set[str], broken: int, options: DeltaOptions
+) -> list[str]:
+    """Return the audiences whose members are to be cleared: held, and in no line of the output.
+
+    Raises FatalError if they are more than can be meant: too large a part of all who are held.
+    """
+    gone = sorted(name for name, users in held.items() if users and name not in there)
+    if gone and broken:
+        log.warning(
+            "%d line(s) of the output gave no audience, so %s stay as they are: one of those lines "
+            "could be theirs",
+            broken,
+            ", ".join(gone),
+        )
+        return []
+    members = sum(held[name] for name in gone)
+    if members > options.most_cleared * sum(held.values()) and not options.clear_anyway:
+        raise FatalError(
+            f"the output no longer has {', '.join(gone)}, which hold {members} of "
+            f"{sum(held.values())} members: more than the fraction {options.most_cleared:g} that "
+            "may be cleared at once, so nothing was written; put the queries back, or raise "
+            "maxClearedFraction, or say that it is meant (clear_anyway)"
+        )
+    return gone
 
 
 def _options(job: Job, connector: str, shard: Shard, *, clear_anyway: bool) -> DeltaOptions:

@@ -159,6 +159,14 @@ def state_files(folder: Path) -> tuple[Path, ...]:
     return (generation / USERS_FILE, generation / ITEMS_FILE, file)
 
 
+def held_counts(folder: Path) -> dict[str, int]:
+    """Return how many users each state that is in a folder of `folder` holds, by its name."""
+    return {
+        file.parent.name: int(_said(file)["users"])
+        for file in sorted(folder.glob(f"*/{STATE_FILE}"))
+    }
+
+
 def changed_items(old: pl.DataFrame, new: pl.DataFrame) -> pl.Series:
     """Return the ids of items whose version differs, or that only one of the two has."""
     both = old.join(new, on=ITEM_ID, how="full", coalesce=True)
