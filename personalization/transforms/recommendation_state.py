@@ -99,7 +99,7 @@ def read_state(folder: Path, *, shard: int = 0, shards: int = 1) -> State:
     rows = pl.scan_parquet(generation / USERS_FILE).with_columns(_key().alias(_KEY))
     if shards > 1:
         rows = rows.filter(pl.col(_KEY) % shards == shard)
-    users = rows.collect()
+    users = rows.collect().rechunk()  # rows are gathered from it, part by part
     if not users[_KEY].is_sorted():
         users = users.sort(_KEY)
     return State(
