@@ -64,8 +64,8 @@ def deliver_work(
         except BaseException:
             remember(target, part, parameters.credentials, complete=False)
             raise
+        report.receipts.append(receipts[-1])
         remember(target, part, parameters.credentials, complete=True)
-    report.receipts += receipts
     report.outputs[target.name] = finish(target, work, receipts, parameters.credentials)
 
 
@@ -82,7 +82,8 @@ def deliver_part(
     unchanged = outbox.counts["unchanged"]
     if not outbox.files:
         get_run_logger().info("%s: nothing has changed, so nothing is sent", part)
-        return PartReceipt(target.name, part, Receipt(0, 0, 0, unchanged, 0, 0.0, 0, None))
+        nothing = Receipt(0, 0, 0, unchanged, 0, 0.0, 0, None)
+        return PartReceipt(target.name, part, nothing, outbox.counts)
     what = f"Users of {part} that {target.desk.destination} has answered for, in %."
     with shown_progress(what, "delivery", read.path.name, target.name, part) as progress:
         receipt = deliver(
@@ -93,7 +94,7 @@ def deliver_part(
             skipped_unchanged=unchanged,
             progress=progress,
         )
-    return PartReceipt(target.name, part, receipt)
+    return PartReceipt(target.name, part, receipt, outbox.counts)
 
 
 @task(task_run_name="remember-{target.name}-{part}", **NETWORK)
@@ -107,7 +108,10 @@ def finish(
     target: Target, work: Work, receipts: list[PartReceipt], credentials: str | None
 ) -> S3Path:
     """Write the run's output to S3, and clear the desk; return the output's folder."""
-    rows = [{"run": work.run_of(it.part), **it.row()} for it in receipts]
+    rows = [
+        {"run": work.run_of(it.part), **it.row(), "counts": {**work.faulty, **it.counts}}
+        for it in receipts
+    ]
     text = orjson.dumps(rows, option=orjson.OPT_INDENT_2)
     output = write_output(clients(credentials)("s3"), target.desk, work, text)
     target.desk.clear()

@@ -26,6 +26,7 @@ from personalization.sync.prepare import (
     Shard,
     prepare_audiences,
     prepare_recommendations,
+    refuse_what_cannot_be_meant,
     rendering_of,
 )
 from personalization.sync.shards import merged
@@ -215,7 +216,7 @@ def prepare(
         )
         for shard in shards
     ]
-    return put_together(target, [it.result() for it in made])
+    return put_together(read, target, [it.result() for it in made], parameters)
 
 
 @task(task_run_name="begin-{target.name}", **NETWORK)
@@ -247,9 +248,13 @@ def prepare_shard(
 
 
 @task(task_run_name="put-together-{target.name}", **NETWORK)
-def put_together(target: Target, shards: Sequence[Path]) -> Work:
-    """Return the outbox that the shards make together, in hand."""
-    merged(shards, target.desk.outbox(RECOMMENDATIONS))
+def put_together(
+    read: ReadJob, target: Target, shards: Sequence[Path], parameters: SyncParameters
+) -> Work:
+    """Return the outbox that the shards make together, in hand, if it can be meant."""
+    whole = merged(shards, target.desk.outbox(RECOMMENDATIONS))
+    given = read.job.connectors[target.name]
+    refuse_what_cannot_be_meant(whole.counts, given, clear_anyway=parameters.clear_anyway)
     return target.desk.take_in_hand(target.asked, (RECOMMENDATIONS,))
 
 
@@ -269,11 +274,16 @@ def prepare_segments(
         faults=desk.faults,
         clear_anyway=parameters.clear_anyway,
     )
-    names = []
-    for audience in made:
-        _tell(audience.name, audience.report)
-        names.append(audience.name)
-    return desk.take_in_hand(target.asked, tuple(names))
+    for name, report in made.reports.items():
+        _tell(name, report)
+    if any(made.faulty.values()):
+        get_run_logger().warning(
+            "%s: %d line(s) with an error of Personalize's, %d that are no answer",
+            target.name,
+            made.faulty["errors"],
+            made.faulty["broken"],
+        )
+    return desk.take_in_hand(target.asked, tuple(made.reports), made.faulty)
 
 
 def _tell(name: str, report: RecommendationReport) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,11 +14,15 @@ from personalization.errors import FatalError, PersonalizeFlowsError
 
 @dataclass(frozen=True)
 class PartReceipt:
-    """The receipt of one part of a connector's work: the recommendations, or an audience."""
+    """The receipt of one part of a connector's work: the recommendations, or an audience.
+
+    counts  of what the part was made of, by name
+    """
 
     connector: str
     part: str
     receipt: Receipt
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
         """Return it as a row of a table."""
@@ -33,6 +37,8 @@ class PartReceipt:
             "cleared": it.cleared,
             "seconds": round(it.seconds, 1),
             "requests": it.requests,
+            "no recommendations": self.counts.get("without_recommendations", 0),
+            "faulty lines": self.counts.get("errors", 0) + self.counts.get("broken", 0),
         }
 
 

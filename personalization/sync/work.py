@@ -14,7 +14,7 @@ import hashlib
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,12 +43,14 @@ class Work:
     run    names the delivery
     asked  digest of what it was made of: the job's configuration and inputs, and what was wanted
     parts  in the order in which they are delivered
+    faulty  lines of the output that gave nothing, where no part counts them
     """
 
     run: str
     stamp: dt.datetime
     asked: str
     parts: tuple[str, ...]
+    faulty: Mapping[str, int] = field(default_factory=dict)
 
     def run_of(self, part: str) -> str:
         """Return the name of one part's delivery."""
@@ -110,11 +112,13 @@ class Desk:
         for part in _stored_parts(s3, self):
             fetch_state(s3, self.stored_of(part), self.states / part)
 
-    def take_in_hand(self, asked: str, parts: tuple[str, ...]) -> Work:
+    def take_in_hand(
+        self, asked: str, parts: tuple[str, ...], faulty: Mapping[str, int] | None = None
+    ) -> Work:
         """Write down that the outboxes of all parts are complete."""
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         run = f"{self.path.name}-{self.connector}-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-        work = Work(run, now, asked, parts)
+        work = Work(run, now, asked, parts, dict(faulty or {}))
         partial = self.home / f".{_WORK_FILE}"
         partial.write_bytes(orjson.dumps(work))
         partial.replace(self.home / _WORK_FILE)
@@ -127,7 +131,8 @@ class Desk:
             return None
         said = orjson.loads(file.read_bytes())
         stamp = dt.datetime.fromisoformat(said["stamp"])
-        return Work(said["run"], stamp, said["asked"], tuple(said["parts"]))
+        parts, faulty = tuple(said["parts"]), said.get("faulty", {})
+        return Work(said["run"], stamp, said["asked"], parts, faulty)
 
 
 def job_home(path: JobPath, work_dir: Path) -> Path:

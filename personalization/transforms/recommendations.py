@@ -111,7 +111,8 @@ def write_outbox(
     faults  where lines that are no recommendations are written to as they are, if there are any
 
     Safe to repeat: `target` is replaced and the state is only read.  Raises FatalError if more
-    users would be cleared than can be meant: an empty or half output must not clear everybody.
+    users would be cleared than can be meant: an empty or half output must not clear everybody.  Of
+    several shards, only all together can tell: see `refuse_to_clear`.
     """
     options = options or DeltaOptions()
     held = read_state(state, shard=options.shard, shards=options.shards)
@@ -128,7 +129,8 @@ def write_outbox(
             outbox.add(rows)
         outbox.drop(_settle_repeats(source, parts, looks, counts))
         left = _left(held, looks) if options.clear_removed else np.empty(0, np.int64)
-        _refuse_to_clear(len(left), held, options)
+        if options.shards == 1:  # a shard is too few to tell by
+            refuse_to_clear(len(left), len(held.keys), options)
         for start in range(0, len(left), _CLEARED_ROWS):
             users = held.users[USER_ID].gather(left[start : start + _CLEARED_ROWS])
             outbox.add(_cleared(users, renderer.clearing(users, retired)))
@@ -275,13 +277,14 @@ def _left(held: State, looks: list[_Look]) -> Numbers:
     return np.flatnonzero(~there)
 
 
-def _refuse_to_clear(left: int, held: State, options: DeltaOptions) -> None:
-    if options.clear_anyway or left <= options.most_cleared * len(held.keys):
+def refuse_to_clear(left: int, held: int, options: DeltaOptions) -> None:
+    """Raise FatalError if it cannot be meant that `left` of the `held` users are cleared."""
+    if options.clear_anyway or left <= options.most_cleared * held:
         return
     raise FatalError(
-        f"{left} of the {len(held.keys)} users that the destination holds have no recommendations "
+        f"{left} of the {held} users that the destination holds have no recommendations "
         f"now: more than the fraction {options.most_cleared:g} that may be cleared at once, so "
-        "nothing was written; look whether the output is complete, or raise maxClearedFraction, "
+        "nothing is sent; look whether the output is complete, or raise maxClearedFraction, "
         "or say that it is meant (clear_anyway)"
     )
 
