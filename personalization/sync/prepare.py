@@ -20,6 +20,7 @@ from personalization.transforms.audience_names import logical_name
 from personalization.transforms.batch_output import RejectedLine, read_lines
 from personalization.transforms.fault_keeper import FaultKeeper
 from personalization.transforms.item_metadata import no_items, read_items
+from personalization.transforms.recommendation_delta import DeltaOptions
 from personalization.transforms.recommendation_lines import Fault
 from personalization.transforms.recommendation_rendering import (
     AttributeRenderer,
@@ -32,7 +33,6 @@ from personalization.transforms.recommendation_sources import (
 )
 from personalization.transforms.recommendation_state import held_counts
 from personalization.transforms.recommendations import (
-    DeltaOptions,
     RecommendationReport,
     refuse_to_clear,
     write_outbox,
