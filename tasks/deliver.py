@@ -10,13 +10,15 @@ from blocks.aws import clients
 from personalization.aws import S3Path
 from personalization.delivery import Outbox, Receipt, deliver, preview
 from personalization.parameters import SyncParameters
+from personalization.sync.keeping import keep
 from personalization.sync.report import PartReceipt, SyncReport
-from personalization.sync.work import Work, keep, write_output
+from personalization.sync.work import Work, write_output
 from personalization.transforms.outbox import WrittenOutbox
 from tasks.artifacts import artifact_key, show_table
 from tasks.progress import shown_progress
+from tasks.reading import ReadJob, connector_for, full_connector_for
 from tasks.retrying import NETWORK
-from tasks.sync import ReadJob, Target, connector_for, full_connector_for
+from tasks.sync import Target
 
 _SHOWN_BYTES = 4_000
 
@@ -62,10 +64,10 @@ def deliver_work(
         try:
             receipts.append(deliver_part(read, target, work, part, parameters))
         except BaseException:
-            remember(target, part, parameters.credentials, complete=False)
+            remember(target, work, part, parameters.credentials, complete=False)
             raise
         report.receipts.append(receipts[-1])
-        remember(target, part, parameters.credentials, complete=True)
+        remember(target, work, part, parameters.credentials, complete=True)
     report.outputs[target.name] = finish(target, work, receipts, parameters.credentials)
 
 
@@ -98,9 +100,11 @@ def deliver_part(
 
 
 @task(task_run_name="remember-{target.name}-{part}", **NETWORK)
-def remember(target: Target, part: str, credentials: str | None, *, complete: bool) -> None:
+def remember(
+    target: Target, work: Work, part: str, credentials: str | None, *, complete: bool
+) -> None:
     """Store what the destination holds now, as far as it said so."""
-    keep(clients(credentials)("s3"), target.desk, part, complete=complete)
+    keep(clients(credentials)("s3"), target.desk, work, part, complete=complete)
 
 
 @task(task_run_name="finish-{target.name}", **NETWORK)

@@ -150,6 +150,30 @@ def promote(folder: Path, answered: Sequence[tuple[WrittenOutbox, Acknowledged]]
     _write(folder, users, pl.read_parquet(now.items), now.fingerprint, tuple(attributes))
 
 
+def doubt(folder: Path, told: pl.DataFrame, attributes: Iterable[str] = ()) -> None:
+    """Write down who was told something of which nobody knows whether it is the latest.
+
+    told        user_id str, removed bool; whoever is in it is sent again at the next run, or cleared
+    attributes  names that they may hold besides those that are known
+
+    What is known of everybody else stays.  Safe to repeat.
+    """
+    old = read_state(folder)
+    doubtful = told.filter(~pl.col(REMOVED) | pl.col(USER_ID).is_in(old.users[USER_ID].implode()))
+    users = (
+        pl.concat(
+            [
+                old.users.join(doubtful, on=USER_ID, how="anti"),
+                doubtful.select(USER_ID, pl.lit(STALE, pl.UInt64).alias(HASH)),
+            ]
+        )
+        .unique(USER_ID)
+        .sort(_key())
+    )
+    names = dict.fromkeys((*old.attributes, *attributes))
+    _write(folder, users, old.items, old.fingerprint or "", tuple(names))
+
+
 def state_files(folder: Path) -> tuple[Path, ...]:
     """Return the files of the generation that counts, `state.json` last; none before the first."""
     file = folder / STATE_FILE
