@@ -8,9 +8,10 @@ from personalization.parameters import SyncParameters
 from personalization.sync.report import SyncReport
 from tasks.deliver import deliver_work, show_preview, show_receipts
 from tasks.occupying import one_delivery, one_run
+from tasks.reading import check_connectors, read_job
 from tasks.runners import shard_runner
 from tasks.running import sync_run_name
-from tasks.sync import fetch, prepare, read_job, take_up, target_of
+from tasks.sync import fetch, prepare, take_up, target_of
 
 
 @flow(name="connector-sync", flow_run_name=sync_run_name)
@@ -24,9 +25,10 @@ def connector_sync(parameters: SyncParameters) -> SyncReport:
     """
     credentials, report = parameters.credentials, SyncReport()
     read = read_job(parameters)
+    names = check_connectors(read, parameters, report)
     with one_run(read.path, parameters), shard_runner(parameters.dask, parameters.shards) as runner:
         inputs = fetch(read, credentials)
-        for name in read.connectors:
+        for name in names:
             with report.outcome(name):
                 target = target_of(read, name, inputs, parameters)
                 if parameters.dry_run:

@@ -10,8 +10,9 @@ Source: AWS solution "Amazon Personalize Connectors", README and sample/config.j
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -71,7 +72,9 @@ class ConnectorSettings(_Section):
         None, description="Kind of connector, if the key is not its name: two of one kind."
     )
     settings: dict[str, Any] = Field(
-        {}, description="The connector's own settings, except secrets."
+        {},
+        description="The connector's own settings, except secrets. Beside a saved block, or beside "
+        "`stored`, only such as say neither where to nor with which key.",
     )
     style: Literal["parallel", "objects"] = Field(
         "parallel", description="One array a field, or one array of objects."
@@ -129,11 +132,15 @@ class Job(_Section):
 class CheckedJob:
     """A configuration and what was found in it, in the order of its lines.
 
-    job  None exactly when a finding is an error
+    job         None exactly when a finding is an error
+    place       the output's folder, if that much can be read
+    connectors  those that can be read, whatever is wrong elsewhere
     """
 
     job: Job | None
     findings: tuple[Finding, ...]
+    place: str | None = None
+    connectors: Mapping[str, ConnectorSettings] = field(default_factory=dict)
 
 
 def check(
@@ -165,7 +172,8 @@ def check(
     ]
     placed.sort(key=lambda finding: finding.line or 0)
     failed = any(finding.severity == "error" for finding in placed)
-    return CheckedJob(None if failed else job, tuple(placed))
+    place, connectors = _readable(document.value)
+    return CheckedJob(None if failed else job, tuple(placed), place, connectors)
 
 
 def load(
@@ -193,6 +201,19 @@ def _built(value: Any) -> tuple[Job | None, list[Finding]]:
     except ValidationError as error:
         found = {finding.where: finding for finding in map(_finding, error.errors())}
         return None, list(found.values())
+
+
+def _readable(value: Any) -> tuple[str | None, dict[str, ConnectorSettings]]:
+    """Return what can be read of a configuration that cannot be used as a whole."""
+    whole = value if isinstance(value, dict) else {}
+    place, given = whole.get("batchInferencePath"), whole.get("connectors")
+    found = {}
+    for name, settings in given.items() if isinstance(given, dict) else ():
+        with suppress(ValidationError):  # said already, of the whole
+            found[name] = ConnectorSettings.model_validate(settings)
+    with suppress(ValueError):
+        return _folder(place) if isinstance(place, str) else None, found
+    return None, found
 
 
 # Parts of pydantic's locations that are no keys: which member of a union it tried.
