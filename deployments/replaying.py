@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import boto3
 from rich.table import Table
 
+from blocks.aws import clients
 from blocks.settings import settings
 from deployments.terminal import console
 from personalization.aws import S3Path
+from personalization.connectors import Rendering, TakesAttributes
 from personalization.delivery import Receipt, deliver, replayed
 from personalization.errors import ConfigError
 from personalization.objects import download
@@ -30,8 +31,11 @@ def replay(place: str, destination: str, credentials: str | None, *, again: bool
     """
     home = settings().work_dir / "replays"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)  # customers' data will be in it
-    letters = _on_disk(place, home)
+    letters = _on_disk(place, home, credentials)
     connector = connector_of(destination, credentials)
+    if not isinstance(connector, TakesAttributes):
+        raise ConfigError(f"destination {destination!r} ({connector.kind}) takes no attributes")
+    refuse_foreign(letters, connector.rendering(), destination, place)
     digest = hashlib.sha256(letters.read_bytes() + destination.encode()).hexdigest()[:12]
     with one_delivery_to(destination, settings().work_dir / "locks", _WAITING):
         earlier = sorted(home.glob(f"{digest}-[0-9]*"))
@@ -52,11 +56,28 @@ def show_receipt(receipt: Receipt) -> None:
     console.print(table)
 
 
-def _on_disk(place: str, home: Path) -> Path:
+def refuse_foreign(letters: Path, rendering: Rendering, destination: str, place: str) -> None:
+    """Raise ConfigError for a letter whose line is not as the destination's lines are.
+
+    Letters of another kind of destination would be taken by some, and put anywhere.
+    """
+    before, _, after = (it.encode() for it in rendering.pieces)
+    with letters.open("rb") as lines:
+        for number, letter in enumerate(lines, start=1):
+            line = letter.rstrip(b"\r\n").partition(b',"object":')[2]
+            if line and not (line.startswith(before) and line.endswith(after + b"}")):
+                raise ConfigError(
+                    f"{place}:{number} was written for another kind of destination than "
+                    f"{destination!r}; replay it to the one that rejected it"
+                )
+
+
+def _on_disk(place: str, home: Path, credentials: str | None) -> Path:
     if place.startswith("s3://"):
         name = hashlib.sha256(place.encode()).hexdigest()[:12]
-        s3 = boto3.Session().client("s3")
-        return download(s3, S3Path.parse(place), home / "letters" / f"{name}.jsonl")
+        return download(
+            clients(credentials)("s3"), S3Path.parse(place), home / "letters" / f"{name}.jsonl"
+        )
     file = Path(place)
     if not file.is_file():
         raise ConfigError(f"{place} is not a file")
