@@ -64,7 +64,7 @@ class WebhookConfig(ConnectorConfig):
     max_bytes: Tuning[int] = Field(
         1_000_000, ge=1_000, le=100_000_000, description="Bytes in a request's body, at most."
     )
-    user_key: Tuning[str] = Field("user_id", min_length=1, description="Name of the user's id.")
+    user_key: str = Field("user_id", min_length=1, description="Name of the user's id.")
     requests_per_second: Tuning[float] = Field(
         50, gt=0, le=100_000, description="Requests begun in a second, at most."
     )
