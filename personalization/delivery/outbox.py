@@ -14,7 +14,8 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, compress, repeat
+from itertools import accumulate, compress, groupby, islice, repeat
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -99,6 +100,20 @@ class Outbox:
             done = (answered or {}).get(file, bytearray())
             yield from _cut(file, self._open_lines(file, done), limits)
 
+    def these(self, batches: Iterable[tuple[str, Sequence[int]]]) -> Iterator[Batch]:
+        """Yield the batches of these lines: files, and the numbers of lines in them, ascending."""
+        for file, group in groupby(sorted(batches), key=itemgetter(0)):
+            wanted = [rows for _, rows in group]
+            numbers = {row for rows in wanted for row in rows}
+            with (self.folder / f"{file}.jsonl").open("rb") as text:
+                lines = {
+                    row: line.rstrip(b"\r\n")
+                    for row, line in enumerate(islice(text, max(numbers) + 1))
+                    if row in numbers
+                }
+            for rows in wanted:
+                yield Batch(file, tuple(rows), tuple(lines[row] for row in rows))
+
     def _open_lines(self, file: str, done: bytearray) -> Iterator[_Lines]:
         expected, row = self.users(file).height, 0
         with (self.folder / f"{file}.jsonl").open("rb", _BLOCK_BYTES) as text:
@@ -123,6 +138,15 @@ def too_long(line: bytes, limits: RequestLimits) -> bool:
     if limits.max_line_bytes is not None:
         longest = min(longest, limits.max_line_bytes)
     return len(line) > longest
+
+
+def fits(batch: Batch, limits: RequestLimits) -> bool:
+    """Whether one request can carry the batch."""
+    return (
+        len(batch.lines) <= limits.max_rows
+        and sum(len(line) + 1 for line in batch.lines) <= limits.max_bytes
+        and not any(too_long(line, limits) for line in batch.lines)
+    )
 
 
 def _cut(file: str, blocks: Iterable[_Lines], limits: RequestLimits) -> Iterator[Batch]:
