@@ -158,14 +158,14 @@ class Braze(Connector[BrazeConfig], ThroughADoor):
         said = answer.json()
         if said.get("message") not in _TAKEN:
             raise BatchRefused(f"{self._door.place} refused a batch with {answer.said}")
-        return _delivered(said.get("errors") or (), len(lines), self._door.place)
+        return _delivered(said.get("errors") or [], len(lines), self._door.place)
 
 
-def _delivered(errors: Sequence[Any], count: int, place: str) -> Delivered:
+def _delivered(errors: Any, count: int, place: str) -> Delivered:
     reasons: dict[int, str] = {}
-    for error in errors:
+    for error in errors if isinstance(errors, list) else [errors]:
         index = error.get("index") if isinstance(error, dict) else None
-        if not isinstance(index, int) or not 0 <= index < count:
+        if type(index) is not int or not 0 <= index < count:
             said = error.get("type", "") if isinstance(error, dict) else error
             raise BatchRefused(f"{place} refused somebody in a batch: {shortened(said)}")
         reason = shortened(error.get("type", "no reason was given"))

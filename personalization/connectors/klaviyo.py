@@ -170,8 +170,8 @@ class Klaviyo(Connector[KlaviyoConfig], ThroughADoor):
         path: str | None = f"{_JOBS}/{job}/import-errors"
         while path:
             page = (await self._get(path)).json()
-            for each in page.get("data", ()):
-                about = each.get("attributes", {})
+            for each in page.get("data") or ():
+                about = each.get("attributes") or {}
                 said = about.get("detail") or about.get("title") or about.get("code", "")
                 if user := _external_id(about.get("original_payload")):
                     found[user] = shortened(said)
