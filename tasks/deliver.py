@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import orjson
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
@@ -11,6 +13,7 @@ from personalization.aws import S3Path
 from personalization.delivery import Outbox, Receipt, deliver, preview
 from personalization.parameters import SyncParameters
 from personalization.sync.keeping import keep
+from personalization.sync.replays import Origin
 from personalization.sync.report import PartReceipt, SyncReport
 from personalization.sync.work import Work, write_output
 from personalization.transforms.outbox import WrittenOutbox
@@ -95,6 +98,7 @@ def deliver_part(
             patience=parameters.patience,
             skipped_unchanged=unchanged,
             progress=progress,
+            origin=asdict(_origin(target, part, outbox)),
         )
     return PartReceipt(target.name, part, receipt, outbox.counts)
 
@@ -127,3 +131,8 @@ def finish(
 def show_receipts(job: str, report: SyncReport) -> None:
     """Leave the receipts as a table."""
     show_table(("sync-receipts", job), report.rows(), f"What became of {job}.")
+
+
+def _origin(target: Target, part: str, outbox: WrittenOutbox) -> Origin:
+    desk, names = target.desk, (*outbox.attributes, *outbox.retired)
+    return Origin(str(desk.path.folder), desk.connector, desk.destination, part, names)

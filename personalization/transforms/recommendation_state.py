@@ -153,7 +153,7 @@ def promote(folder: Path, answered: Sequence[tuple[WrittenOutbox, Acknowledged]]
 def doubt(folder: Path, told: pl.DataFrame, attributes: Iterable[str] = ()) -> None:
     """Write down who was told something of which nobody knows whether it is the latest.
 
-    told        user_id str, removed bool; whoever is in it is sent again at the next run, or cleared
+    told        user_id str, removed bool; all of them are sent again at the next run, or cleared
     attributes  names that they may hold besides those that are known
 
     What is known of everybody else stays.  Safe to repeat.
