@@ -10,7 +10,7 @@ Source: AWS solution "Amazon Personalize Connectors", README and sample/config.j
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
@@ -34,6 +34,7 @@ from personalization.aws import S3Path
 from personalization.config.document import read, step
 from personalization.errors import ConfigError, Finding
 from personalization.shapes import brief
+from personalization.sync.doubts import doubts
 from personalization.sync.layout import JobType
 from personalization.transforms.related_recommendations import MergePolicy
 
@@ -163,7 +164,7 @@ def check(
         return CheckedJob(None, tuple(replace(it, source=source) for it in document.findings))
     job, findings = _built(document.value)
     if isinstance(document.value, dict):
-        findings += _doubts(document.value, job_type)
+        findings += doubts(document.value, job_type)
     if job and kinds is not None:
         findings += _unknown_kinds(job, kinds)
     placed = [
@@ -255,48 +256,6 @@ def _known(loc: list[int | str]) -> str:
         home = "at the top" if other is Job else "at connectors.<name>"
         return f"it belongs {home}"
     return f"known keys: {', '.join(keys)}"
-
-
-def _doubts(value: dict[str, Any], job_type: JobType | None) -> list[Finding]:
-    found = []
-    if job_type and job_type != "related_items" and "mergePolicy" in value:
-        problem = f"means nothing for {job_type}: its users have one list each"
-        found.append(Finding("mergePolicy", problem, "take it out", severity="warning"))
-    connectors = value.get("connectors")
-    if not isinstance(connectors, dict):
-        return found
-    for name, settings in connectors.items():
-        if not isinstance(settings, dict):
-            continue
-        path = step("connectors", name)
-        fields = settings.get("itemMetadataFields")
-        if isinstance(fields, list):
-            found += _repeats(fields, step(path, "itemMetadataFields"))
-        if settings.get("style") != "objects" and "listName" in settings:
-            where = step(path, "listName")
-            problem = "is not used: only style objects has one list"
-            found.append(Finding(where, problem, "take it out", severity="warning"))
-        if job_type == "user_segmentation":
-            found += [
-                Finding(
-                    step(path, key),
-                    "means nothing for user_segmentation",
-                    "take it out",
-                    severity="warning",
-                )
-                for key in ("itemMetadataFields", "style", "maxItems", "attributePrefix")
-                if key in settings
-            ]
-    return found
-
-
-def _repeats(fields: list[Any], path: str) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for place, name in enumerate(fields):
-        if isinstance(name, str) and (short := name.strip()) in seen:
-            yield Finding(step(path, place), f"{short!r} is named before", "take it out")
-        elif isinstance(name, str):
-            seen.add(name.strip())
 
 
 def _unknown_kinds(job: Job, kinds: Collection[str]) -> list[Finding]:
