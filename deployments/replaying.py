@@ -46,7 +46,7 @@ def replay(place: str, destination: str, credentials: str | None, *, again: bool
     letters = _on_disk(place, home, s3)
     connector = connector_of(destination, credentials)
     origin = Origin.read(origin_of(letters, connector.kind))
-    with one_delivery_to(destination, settings().work_dir / "locks", _WAITING):
+    with one_delivery_to(destination, settings().work_dir / "locks", _WAITING) as lost:
         held, newer = None, set[str]()
         if origin is not None:
             held = HeldByJob(s3, origin, _destination(destination, origin), home / "state")
@@ -62,7 +62,7 @@ def replay(place: str, destination: str, credentials: str | None, *, again: bool
         if held is not None:
             held.distrust(Outbox(folder), run)
         said = asdict(origin) if origin else None
-        return Replayed(deliver(connector, folder, run=run, origin=said), len(newer))
+        return Replayed(deliver(connector, folder, run=run, stop=lost, origin=said), len(newer))
 
 
 def show_receipt(done: Replayed) -> None:

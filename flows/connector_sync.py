@@ -32,14 +32,15 @@ def connector_sync(parameters: SyncParameters) -> SyncReport:
             with report.outcome(name):
                 target = target_of(read, name, inputs, parameters)
                 if parameters.dry_run:
-                    work = prepare(read, target, inputs, parameters, runner)
-                    show_preview(read, target, work, parameters)
+                    with target.left_clean():
+                        work = prepare(read, target, inputs, parameters, runner)
+                        show_preview(read, target, work, parameters)
                     continue
-                with one_delivery(target.desk.destination, parameters):
+                with one_delivery(target.desk.destination, parameters) as lost:
                     work = take_up(target, credentials) or prepare(
                         read, target, inputs, parameters, runner
                     )
-                    deliver_work(read, target, work, parameters, report)
+                    deliver_work(read, target, work, parameters, report, lost)
     if not parameters.dry_run:
         show_receipts(read.path.name, report)
     report.close(str(read.path.folder))

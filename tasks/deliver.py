@@ -18,6 +18,7 @@ from personalization.sync.report import PartReceipt, SyncReport
 from personalization.sync.work import Work, write_output
 from personalization.transforms.outbox import WrittenOutbox
 from tasks.artifacts import artifact_key, show_table
+from tasks.occupying import Lost, stopped_for_good
 from tasks.progress import shown_progress
 from tasks.reading import ReadJob, connector_for, full_connector_for
 from tasks.retrying import NETWORK
@@ -28,10 +29,7 @@ _SHOWN_BYTES = 4_000
 
 @task(task_run_name="preview-{target.name}", **NETWORK)
 def show_preview(read: ReadJob, target: Target, work: Work, parameters: SyncParameters) -> None:
-    """Leave an artifact a part: what would be sent, and the beginning of the first request.
-
-    The outboxes are gone after it.
-    """
+    """Leave an artifact a part: what would be sent, and the beginning of the first request."""
     connector = connector_for(read, target.name, parameters)
     for part in work.parts:
         it = preview(connector, Outbox(target.desk.outbox(part)))
@@ -52,20 +50,25 @@ def show_preview(read: ReadJob, target: Target, work: Work, parameters: SyncPara
             description=f"What {read.path.folder} would send to {target.desk.destination}.",
         )
         get_run_logger().info("%s: %d user(s) would be sent", part, it.users)
-    target.desk.clear()
 
 
 def deliver_work(
-    read: ReadJob, target: Target, work: Work, parameters: SyncParameters, report: SyncReport
+    read: ReadJob,
+    target: Target,
+    work: Work,
+    parameters: SyncParameters,
+    report: SyncReport,
+    lost: Lost,
 ) -> None:
     """Deliver each part, remember what was acknowledged, and write the run's output.
 
+    lost  says once that the destination may be somebody else's by now
     Parts follow one another: a user may be in several.
     """
     receipts = []
     for part in work.parts:
         try:
-            receipts.append(deliver_part(read, target, work, part, parameters))
+            receipts.append(deliver_part(read, target, work, part, parameters, lost))
         except BaseException:
             remember(target, work, part, parameters.credentials, complete=False)
             raise
@@ -76,7 +79,7 @@ def deliver_work(
 
 @task(task_run_name="deliver-{target.name}-{part}", **NETWORK)
 def deliver_part(
-    read: ReadJob, target: Target, work: Work, part: str, parameters: SyncParameters
+    read: ReadJob, target: Target, work: Work, part: str, parameters: SyncParameters, lost: Lost
 ) -> PartReceipt:
     """Send an outbox; return when every line was answered.
 
@@ -90,13 +93,15 @@ def deliver_part(
         nothing = Receipt(0, 0, 0, unchanged, 0, 0.0, 0, None)
         return PartReceipt(target.name, part, nothing, outbox.counts)
     what = f"Users of {part} that {target.desk.destination} has answered for, in %."
-    with shown_progress(what, "delivery", read.path.name, target.name, part) as progress:
+    shown = shown_progress(what, "delivery", read.path.name, target.name, part)
+    with stopped_for_good(target.desk.destination, lost), shown as progress:
         receipt = deliver(
             connector,
             outbox.folder,
             run=work.run_of(part),
             patience=parameters.patience,
             skipped_unchanged=unchanged,
+            stop=lost,
             progress=progress,
             origin=asdict(_origin(target, part, outbox)),
         )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +54,21 @@ class Target:
     rendering: Rendering
     asked: str
 
+    @contextmanager
+    def left_clean(self) -> Iterator[None]:
+        """Remove all that a dry run has on disk, whatever becomes of it."""
+        try:
+            yield
+        finally:
+            shutil.rmtree(self.desk.work_dir, ignore_errors=True)
+
 
 def target_of(read: ReadJob, name: str, inputs: Inputs, parameters: SyncParameters) -> Target:
     """Return the target that a connector is.  A dry run has a desk of its own."""
     rendering = rendering_of(connector_for(read, name, parameters), read.job.connectors[name])
     work_dir = settings().work_dir
     if parameters.dry_run:
-        work_dir /= "dry-run"
+        work_dir = work_dir / "dry-run" / uuid.uuid4().hex  # no other run's, so none has to wait
     destination = destination_name(name, parameters)
     kind = full_connector_for(read, name, parameters).kind
     asked = asked_of(read.text, inputs, parameters.full_refresh, kind, rendering)
