@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -12,12 +13,19 @@ from prefect import get_run_logger, task
 from blocks.aws import clients
 from blocks.destination import Destination
 from personalization.aws import NOT_THERE, aws_errors, error_code
-from personalization.connectors import Connector, TakesAttributes, build_for_job, unproven
+from personalization.connectors import (
+    Connector,
+    Rendering,
+    TakesAttributes,
+    build_for_job,
+    unproven,
+)
 from personalization.errors import ConfigError, Finding
 from personalization.parameters import SyncParameters
 from personalization.sync.foreseen import clashing_names, missing_inputs
 from personalization.sync.job import CheckedJob, ConnectorSettings, Job, check
 from personalization.sync.layout import JobPath
+from personalization.sync.overlaps import overlapping
 from personalization.sync.prepare import rendering_of
 from personalization.sync.report import SyncReport
 from tasks.artifacts import artifact_key, finding_rows, show_table
@@ -177,6 +185,7 @@ def _findings(checked: CheckedJob, path: JobPath, parameters: SyncParameters) ->
             for it in _of_connector(name, known[name], path, parameters):
                 where = ".".join(part for part in (f"connectors.{name}", it.where) if part)
                 yield replace(it, where=where, source=str(path.config))
+    yield from overlapping(path, dict(_usable(names, known, parameters)))
 
 
 def _of_connector(
@@ -184,10 +193,23 @@ def _of_connector(
 ) -> tuple[Finding, ...]:
     """Return what is wrong with a connector's destination, and with the names it would set."""
     try:
-        rendering = rendering_of(_connector(name, given, parameters), given)
+        connector = _connector(name, given, parameters)
+        rendering = rendering_of(connector, given)
+        if path.type == "user_segmentation":
+            connector.membership("an audience")
     except ConfigError as error:
         return error.findings or (Finding("", str(error)),)
     return clashing_names(rendering, given) if path.type != "user_segmentation" else ()
+
+
+def _usable(
+    names: tuple[str, ...], known: Mapping[str, ConnectorSettings], parameters: SyncParameters
+) -> Iterator[tuple[str, tuple[TakesAttributes, Rendering]]]:
+    for name in names:
+        if name in known:
+            with suppress(ConfigError):  # said already
+                connector = _connector(name, known[name], parameters)
+                yield name, (connector, rendering_of(connector, known[name]))
 
 
 def _message(error: ConfigError) -> str:

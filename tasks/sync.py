@@ -21,6 +21,7 @@ from personalization.parameters import SyncParameters
 from personalization.sync.inputs import Inputs, fetch_inputs
 from personalization.sync.keeping import goes_on, settle
 from personalization.sync.outputs import refuse_other_kinds
+from personalization.sync.overlaps import claim
 from personalization.sync.prepare import (
     Shard,
     prepare_audiences,
@@ -100,7 +101,8 @@ def prepare(
     runner: TaskRunner[PrefectFuture[Any]],
 ) -> Work:
     """Return complete outboxes of what the destination has to be told."""
-    begin(target, parameters.credentials)
+    place = None if parameters.dry_run else connector_for(read, target.name, parameters).whole
+    begin(target, place, parameters.credentials)
     if read.path.type == "user_segmentation":
         return prepare_segments(read, target, inputs, parameters)
     shards = [Shard(number, parameters.shards) for number in range(parameters.shards)]
@@ -121,9 +123,12 @@ def prepare(
 
 
 @task(task_run_name="begin-{target.name}", **NETWORK)
-def begin(target: Target, credentials: str | None) -> None:
-    """Bring what the destination holds."""
-    target.desk.begin(clients(credentials)("s3"))
+def begin(target: Target, place: str | None, credentials: str | None) -> None:
+    """Bring what the destination holds; claim the place if no other job may write there."""
+    s3 = clients(credentials)("s3")
+    if place:
+        claim(s3, target.desk.path, target.name, place)
+    target.desk.begin(s3)
 
 
 @task(task_run_name="prepare-{target.name}-{shard.name}", **NETWORK)

@@ -152,6 +152,7 @@ class Files(Connector[FilesConfig], TakesAttributes):
     config_class: ClassVar[type[ConnectorConfig]] = FilesConfig
     takes: ClassVar[frozenset[Takes]] = frozenset({"attributes"})
     limits: ClassVar[Limits] = Limits()
+    keeps_runs_apart: ClassVar[bool] = True
 
     def __init__(self, config: FilesConfig, clients: Clients) -> None:
         super().__init__(config, clients)

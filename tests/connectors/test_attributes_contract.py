@@ -16,7 +16,7 @@ from personalization.connectors import (
     kinds,
 )
 from personalization.delivery import Outbox, Patience, acknowledged, deliver, preview, replayed
-from personalization.errors import FatalError, RetryableError
+from personalization.errors import ConfigError, FatalError, RetryableError
 from personalization.local.far_ends.faults import Faults
 from personalization.local.far_ends.server import FarEnds
 from personalization.local.wire import Service
@@ -119,7 +119,11 @@ def test_whoever_left_is_cleared(world: World):
 
 
 @every
-def test_people_join_and_leave_an_audience(world: World):
+def test_people_join_and_leave_an_audience_and_nothing_else_of_them_changes(world: World):
+    if world.connector().whole:
+        with pytest.raises(ConfigError, match="would replace other audiences and recommendations"):
+            world.connector().membership("Action fans")
+        return
     membership = world.connector().membership("Action fans")
     deliver_once(world.connector(), [world.around("ana", membership.joined)], "r1")
     joined = world.holds("ana")
