@@ -2,10 +2,7 @@
 
     python -m benchmarks.postprocess [--check] [--size S|M|L] [--rounds 5]
 
-Input is generated, seeded, in a temporary folder that goes with the run (1.1 GB at L).  Every
-measurement is a process of its own, start-up included, with the bytecode that an installed package
-has; the rounds interleave them and the ratios are medians over rounds, so a busy machine bends
-them little.
+Input is generated, seeded, in a temporary folder that goes with the run (1.1 GB at L).
 
 The unavoidable: every line parsed by orjson, and nothing done with it, plus every column of the
 endpoint table counted by polars.  Idiomatic polars is what one would write for any `.out`: the ids
@@ -23,41 +20,19 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import astuple, dataclass
 from pathlib import Path
-from statistics import median
 
+from benchmarks.pairs import Bar, Costs, measure, measured_rounds, print_bars, print_costs
+
+MODULE = "benchmarks.postprocess"
 SIZES = {"S": 100_000, "M": 1_000_000, "L": 5_000_000}  # users of the one long line
 SEED = 7
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What one process took."""
-
-    wall_s: float
-    cpu_s: float
-    peak_gb: float
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A ratio (or a size) and what it may be at most.  Source: measured, plus a margin."""
-
-    what: str
-    value: Callable[[dict[str, Cost]], float]
-    limit: float
-    unit: str = "×"
-
-
-def _unavoidable(costs: dict[str, Cost], line: str) -> float:
+def _unavoidable(costs: Costs, line: str) -> float:
     return costs[f"orjson {line}"].cpu_s + costs["scan"].cpu_s
 
 
@@ -213,25 +188,6 @@ def _idiomatic(by: str, out: Path, folder: Path) -> None:
     found.sink_csv(files, mkdir=True)
 
 
-def measure(contestant: str, folder: Path) -> Cost:
-    """Run a contestant as a process and return what it took.
-
-    This process stays small: a child's peak memory is at least that of its parent.
-    """
-    command = [sys.executable, "-m", "benchmarks.postprocess", "--contestant", contestant]
-    # Start-up must not mean compiling polars again: an environment may forbid writing bytecode.
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    started = time.perf_counter()
-    process = subprocess.Popen([*command, "--folder", str(folder)], env=environment)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{contestant} ended with {process.returncode}")
-    wall_s = time.perf_counter() - started
-    return Cost(wall_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024**2)
-
-
 def compare(folder: Path) -> None:
     """Raise SystemExit unless ours and idiomatic polars found the same ids in the long line."""
     import polars as pl
@@ -246,49 +202,9 @@ def compare(folder: Path) -> None:
             raise SystemExit(f"ours and idiomatic polars disagree on the {by} ids")
 
 
-def print_costs(size: str, building: Cost, rounds: list[dict[str, Cost]]) -> None:
-    """Print the medians of every contestant."""
-    from rich.console import Console
-    from rich.table import Table
-
-    users = SIZES[size]
-    table = Table(
-        title=f"{users:,} users in one line, 20 × {users // 5:,}, {2 * users:,} endpoints"
-    )
-    for column in ("", "wall s", "CPU s", "peak GB"):
-        table.add_column(column, justify="left" if not column else "right")
-    medians = {
-        name: [median(values) for values in zip(*(astuple(r[name]) for r in rounds), strict=True)]
-        for name in CONTESTANTS
-    }
-    for name, values in {**medians, "the same, building its index": astuple(building)}.items():
-        table.add_row(name, *(f"{value:.2f}" for value in values))
-    Console().print(table)
-
-
-def print_bars(rounds: list[dict[str, Cost]], *, judged: bool) -> bool:
-    """Print the ratios beside their bars; return whether all hold, if they are judged."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"medians of {len(rounds)} rounds" + ("" if judged else "; bars hold at L"))
-    for column in ("", "measured", "at most", ""):
-        table.add_column(column, justify="left" if not column else "right")
-    kept = True
-    for bar in BARS:
-        value = median(bar.value(costs) for costs in rounds)
-        holds = value <= bar.limit
-        kept = kept and (holds or not judged)
-        verdict = ("holds" if holds else "MISSED") if judged else ""
-        table.add_row(bar.what, f"{value:.2f}{bar.unit}", f"{bar.limit:g}{bar.unit}", verdict)
-    table.add_row("ours and idiomatic polars find the same ids", "", "", "yes")
-    Console().print(table)
-    return kept
-
-
 def main() -> int:
     """Generate, measure, print, judge."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="benchmarks.postprocess")
+    parser = argparse.ArgumentParser(description=__doc__, prog=MODULE)
     parser.add_argument("--check", action="store_true", help="exit with 1 under a bar")
     parser.add_argument("--size", choices=SIZES, default="L")
     parser.add_argument("--rounds", type=int, default=5)
@@ -299,19 +215,18 @@ def main() -> int:
         run(asked.contestant, asked.folder)
         return 0
 
+    users = SIZES[asked.size]
     folder = Path(tempfile.mkdtemp(prefix="benchmark-postprocess-"))
     try:
-        measure(f"generate {SIZES[asked.size]}", folder)
-        building = measure("user one index", folder)
-        rounds = [
-            {contestant: measure(contestant, folder) for contestant in CONTESTANTS}
-            for _ in range(asked.rounds)
-        ]
-        measure("compare", folder)
+        measure(MODULE, f"generate {users}", folder)
+        building = measure(MODULE, "user one index", folder)
+        rounds = measured_rounds(MODULE, CONTESTANTS, folder, asked.rounds)
+        measure(MODULE, "compare", folder)
     finally:
         shutil.rmtree(folder)
-    print_costs(asked.size, building, rounds)
-    kept = print_bars(rounds, judged=asked.size == "L")
+    title = f"{users:,} users in one line, 20 × {users // 5:,}, {2 * users:,} endpoints"
+    print_costs(title, rounds, {"the same, building its index": building})
+    kept = print_bars(BARS, rounds, judged=asked.size == "L")
     return 0 if kept or not asked.check else 1
 
 

@@ -23,7 +23,7 @@ from blocks.aws import clients
 from blocks.destination import Destination
 
 destination = Destination.load("BLOCK_NAME")
-destination.connector(clients()).check()
+destination.check(clients())
 ```"""
 
     settings: dict[str, Any] = Field(
@@ -34,6 +34,19 @@ destination.connector(clients()).check()
         description="Settings that nobody may read: keys and tokens, by the connector's own names.",
     )
 
+    @property
+    def whole(self) -> dict[str, Any]:
+        """All settings, the secrets among them."""
+        return {**self.settings, **self.secrets.get_secret_value()}
+
     def connector(self, clients: Clients) -> Connector[Any]:
         """Return the connector, its settings checked; raises ConfigError if they are wrong."""
-        return build({**self.settings, **self.secrets.get_secret_value()}, clients)
+        return build(self.whole, clients)
+
+    def check(self, clients: Clients) -> None:
+        """Prove that the settings and the key work, without changing anything.
+
+        Raises ConfigError for wrong settings, FatalError that says what refused (MayNotRead, if
+        the key may only not make the read), RetryableError if it may pass.
+        """
+        self.connector(clients).check()

@@ -188,9 +188,9 @@ def replay(
     with exit_status():
         from deployments import replaying  # Prefect takes seconds to import
 
-        receipt = replaying.replay(path, to, credentials, again=again)
-    replaying.show_receipt(receipt)
-    if receipt.rejected:
+        done = replaying.replay(path, to, credentials, again=again)
+    replaying.show_receipt(done)
+    if done.receipt.rejected:
         raise typer.Exit(1)
 
 

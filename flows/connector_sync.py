@@ -9,9 +9,10 @@ from personalization.sync.report import SyncReport
 from tasks.deliver import deliver_work, show_preview, show_receipts
 from tasks.occupying import one_delivery, one_run
 from tasks.once import once
+from tasks.reading import check_connectors, read_job
 from tasks.runners import shard_runner
 from tasks.running import sync_run_name
-from tasks.sync import fetch, prepare, read_job, take_up, target_of
+from tasks.sync import fetch, prepare, take_up, target_of
 from tasks.telling import TOLD
 
 
@@ -28,20 +29,22 @@ def connector_sync(parameters: SyncParameters) -> SyncReport:
     """
     credentials, report = parameters.credentials, SyncReport()
     read = read_job(parameters)
+    names = check_connectors(read, parameters, report)
     with one_run(read.path, parameters), shard_runner(parameters.dask, parameters.shards) as runner:
         inputs = fetch(read, credentials)
-        for name in read.connectors:
+        for name in names:
             with report.outcome(name):
                 target = target_of(read, name, inputs, parameters)
                 if parameters.dry_run:
-                    work = prepare(read, target, inputs, parameters, runner)
-                    show_preview(read, target, work, parameters)
+                    with target.left_clean():
+                        work = prepare(read, target, inputs, parameters, runner)
+                        show_preview(read, target, work, parameters)
                     continue
-                with one_delivery(target.desk.destination, parameters):
+                with one_delivery(target.desk.destination, parameters) as lost:
                     work = take_up(target, credentials) or prepare(
                         read, target, inputs, parameters, runner
                     )
-                    deliver_work(read, target, work, parameters, report)
+                    deliver_work(read, target, work, parameters, report, lost)
     if not parameters.dry_run:
         show_receipts(read.path.name, report)
     report.close(str(read.path.folder))

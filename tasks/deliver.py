@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import orjson
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
@@ -10,23 +12,24 @@ from blocks.aws import clients
 from personalization.aws import S3Path
 from personalization.delivery import Outbox, Receipt, deliver, preview
 from personalization.parameters import SyncParameters
+from personalization.sync.keeping import keep
+from personalization.sync.replays import Origin
 from personalization.sync.report import PartReceipt, SyncReport
-from personalization.sync.work import Work, keep, write_output
+from personalization.sync.work import Work, write_output
 from personalization.transforms.outbox import WrittenOutbox
 from tasks.artifacts import artifact_key, show_table
+from tasks.occupying import Lost, stopped_for_good
 from tasks.progress import shown_progress
+from tasks.reading import ReadJob, connector_for, full_connector_for
 from tasks.retrying import NETWORK
-from tasks.sync import ReadJob, Target, connector_for, full_connector_for
+from tasks.sync import Target
 
 _SHOWN_BYTES = 4_000
 
 
 @task(task_run_name="preview-{target.name}", **NETWORK)
 def show_preview(read: ReadJob, target: Target, work: Work, parameters: SyncParameters) -> None:
-    """Leave an artifact a part: what would be sent, and the beginning of the first request.
-
-    The outboxes are gone after it.
-    """
+    """Leave an artifact a part: what would be sent, and the beginning of the first request."""
     connector = connector_for(read, target.name, parameters)
     for part in work.parts:
         it = preview(connector, Outbox(target.desk.outbox(part)))
@@ -47,31 +50,36 @@ def show_preview(read: ReadJob, target: Target, work: Work, parameters: SyncPara
             description=f"What {read.path.folder} would send to {target.desk.destination}.",
         )
         get_run_logger().info("%s: %d user(s) would be sent", part, it.users)
-    target.desk.clear()
 
 
 def deliver_work(
-    read: ReadJob, target: Target, work: Work, parameters: SyncParameters, report: SyncReport
+    read: ReadJob,
+    target: Target,
+    work: Work,
+    parameters: SyncParameters,
+    report: SyncReport,
+    lost: Lost,
 ) -> None:
     """Deliver each part, remember what was acknowledged, and write the run's output.
 
+    lost  says once that the destination may be somebody else's by now
     Parts follow one another: a user may be in several.
     """
     receipts = []
     for part in work.parts:
         try:
-            receipts.append(deliver_part(read, target, work, part, parameters))
+            receipts.append(deliver_part(read, target, work, part, parameters, lost))
         except BaseException:
-            remember(target, part, parameters.credentials, complete=False)
+            remember(target, work, part, parameters.credentials, complete=False)
             raise
-        remember(target, part, parameters.credentials, complete=True)
-    report.receipts += receipts
+        report.receipts.append(receipts[-1])
+        remember(target, work, part, parameters.credentials, complete=True)
     report.outputs[target.name] = finish(target, work, receipts, parameters.credentials)
 
 
 @task(task_run_name="deliver-{target.name}-{part}", **NETWORK)
 def deliver_part(
-    read: ReadJob, target: Target, work: Work, part: str, parameters: SyncParameters
+    read: ReadJob, target: Target, work: Work, part: str, parameters: SyncParameters, lost: Lost
 ) -> PartReceipt:
     """Send an outbox; return when every line was answered.
 
@@ -82,24 +90,30 @@ def deliver_part(
     unchanged = outbox.counts["unchanged"]
     if not outbox.files:
         get_run_logger().info("%s: nothing has changed, so nothing is sent", part)
-        return PartReceipt(target.name, part, Receipt(0, 0, 0, unchanged, 0, 0.0, 0, None))
+        nothing = Receipt(0, 0, 0, unchanged, 0, 0.0, 0, None)
+        return PartReceipt(target.name, part, nothing, outbox.counts)
     what = f"Users of {part} that {target.desk.destination} has answered for, in %."
-    with shown_progress(what, "delivery", read.path.name, target.name, part) as progress:
+    shown = shown_progress(what, "delivery", read.path.name, target.name, part)
+    with stopped_for_good(target.desk.destination, lost), shown as progress:
         receipt = deliver(
             connector,
             outbox.folder,
             run=work.run_of(part),
             patience=parameters.patience,
             skipped_unchanged=unchanged,
+            stop=lost,
             progress=progress,
+            origin=asdict(_origin(target, part, outbox)),
         )
-    return PartReceipt(target.name, part, receipt)
+    return PartReceipt(target.name, part, receipt, outbox.counts)
 
 
 @task(task_run_name="remember-{target.name}-{part}", **NETWORK)
-def remember(target: Target, part: str, credentials: str | None, *, complete: bool) -> None:
+def remember(
+    target: Target, work: Work, part: str, credentials: str | None, *, complete: bool
+) -> None:
     """Store what the destination holds now, as far as it said so."""
-    keep(clients(credentials)("s3"), target.desk, part, complete=complete)
+    keep(clients(credentials)("s3"), target.desk, work, part, complete=complete)
 
 
 @task(task_run_name="finish-{target.name}", **NETWORK)
@@ -107,7 +121,10 @@ def finish(
     target: Target, work: Work, receipts: list[PartReceipt], credentials: str | None
 ) -> S3Path:
     """Write the run's output to S3, and clear the desk; return the output's folder."""
-    rows = [{"run": work.run_of(it.part), **it.row()} for it in receipts]
+    rows = [
+        {"run": work.run_of(it.part), **it.row(), "counts": {**work.faulty, **it.counts}}
+        for it in receipts
+    ]
     text = orjson.dumps(rows, option=orjson.OPT_INDENT_2)
     output = write_output(clients(credentials)("s3"), target.desk, work, text)
     target.desk.clear()
@@ -119,3 +136,8 @@ def finish(
 def show_receipts(job: str, report: SyncReport) -> None:
     """Leave the receipts as a table."""
     show_table(("sync-receipts", job), report.rows(), f"What became of {job}.")
+
+
+def _origin(target: Target, part: str, outbox: WrittenOutbox) -> Origin:
+    desk, names = target.desk, (*outbox.attributes, *outbox.retired)
+    return Origin(str(desk.path.folder), desk.connector, desk.destination, part, names)

@@ -7,8 +7,9 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import copy_context
 from pathlib import Path
 from typing import Final
@@ -34,13 +35,18 @@ _LEASE_S: Final = 60.0
 _RENEW_S: Final = 15.0
 
 
-def one_run(job: JobPath, parameters: SyncParameters) -> AbstractContextManager[int]:
-    """Keep other runs of the job on this machine waiting: they share its folder."""
+Lost = Callable[[], bool]
+
+
+def one_run(job: JobPath, parameters: SyncParameters) -> AbstractContextManager[object]:
+    """Keep others from running the job on this machine: they share its folder, but for dry runs."""
+    if parameters.dry_run:
+        return nullcontext()
     return alone(f"job {job.folder}", settings().work_dir / "locks", parameters.waiting)
 
 
-def one_delivery(name: str, parameters: SyncParameters) -> AbstractContextManager[None]:
-    """Keep all others from delivering to the destination."""
+def one_delivery(name: str, parameters: SyncParameters) -> AbstractContextManager[Lost]:
+    """Keep all others from delivering to the destination, as `one_delivery_to` does."""
     return one_delivery_to(name, settings().work_dir / "locks", parameters.waiting)
 
 
@@ -61,8 +67,11 @@ def alone(what: str, folder: Path, waiting: Waiting) -> Iterator[int]:
 
 
 @contextmanager
-def one_delivery_to(destination: str, folder: Path, waiting: Waiting) -> Iterator[None]:
+def one_delivery_to(destination: str, folder: Path, waiting: Waiting) -> Iterator[Lost]:
     """Wait until nobody else delivers to the destination, and occupy it.
+
+    Yields what says whether it was lost: the server could not be told for so long that it gives the
+    destination to others.  Then nothing more may be sent.
 
     Everybody who has the same Prefect server is kept apart by a global concurrency limit named
     `destination-<name>`, made if it is not there.  It is held by a lease; that of a process of this
@@ -71,25 +80,40 @@ def one_delivery_to(destination: str, folder: Path, waiting: Waiting) -> Iterato
     limit = artifact_key("destination", destination)
     with alone(limit, folder, waiting) as file, get_client(sync_client=True) as client:
         if left := os.pread(file, 100, 0).decode():  # by a process that is dead: we have its lock
-            client.release_concurrency_slots_with_lease(UUID(left))
+            _give_back(client, left)
         _make(client, limit)
         lease: list[UUID] = []
         _wait(limit, lambda: _leased(client, limit, lease), waiting)
         os.pwrite(file, str(lease[0]).encode(), 0)
-        done = threading.Event()
+        done, lost = threading.Event(), threading.Event()
         renewing = threading.Thread(
             # Which server it is stands in the context, and a thread begins with an empty one.
             target=copy_context().run,
-            args=(_renew, lease[0], done),
+            args=(_renew, lease[0], done, lost),
             daemon=True,
         )
         renewing.start()
         try:
-            yield
+            yield lost.is_set
         finally:
             done.set()
-            client.release_concurrency_slots_with_lease(lease[0])
+            _give_back(client, str(lease[0]))
             os.ftruncate(file, 0)
+
+
+@contextmanager
+def stopped_for_good(destination: str, lost: Lost) -> Iterator[None]:
+    """Let nobody try again in this run what was stopped because the destination was lost."""
+    try:
+        yield
+    except RetryableError as error:
+        if not lost():
+            raise
+        raise FatalError(
+            f"Prefect could not be told that {destination} is still in use, and may have given it "
+            "to another run, so nothing more was sent; see that the server can be reached, then "
+            "run again to go on"
+        ) from error
 
 
 def _wait(what: str, is_mine: Callable[[], bool], waiting: Waiting) -> None:
@@ -137,10 +161,35 @@ def _leased(client: SyncPrefectClient, limit: str, lease: list[UUID]) -> bool:
     return True
 
 
-def _renew(lease: UUID, done: threading.Event) -> None:
-    with get_client(sync_client=True) as client:
-        while not done.wait(_RENEW_S):
-            try:
-                client.renew_concurrency_lease(lease, _LEASE_S)
-            except (httpx.HTTPError, PrefectException) as error:
-                logger.warning("the lease could not be renewed: %s", shortened(error))
+def _renew(lease: UUID, done: threading.Event, lost: threading.Event) -> None:
+    renewed = time.monotonic()
+    try:
+        with get_client(sync_client=True) as client:
+            while not done.wait(_RENEW_S):
+                try:
+                    client.renew_concurrency_lease(lease, _LEASE_S)
+                    renewed = time.monotonic()
+                except (httpx.HTTPError, PrefectException) as error:
+                    logger.warning("the lease could not be renewed: %s", shortened(error))
+                    # Early enough that what is in flight ends before somebody else begins.
+                    if _is_gone(error) or time.monotonic() - renewed > _LEASE_S - 2 * _RENEW_S:
+                        return
+    finally:
+        if not done.is_set():
+            lost.set()
+
+
+def _is_gone(error: Exception) -> bool:
+    codes = (httpx.codes.NOT_FOUND, httpx.codes.GONE)
+    return isinstance(error, ObjectNotFound) or (
+        isinstance(error, httpx.HTTPStatusError) and error.response.status_code in codes
+    )
+
+
+def _give_back(client: SyncPrefectClient, lease: str) -> None:
+    try:
+        client.release_concurrency_slots_with_lease(UUID(lease))
+    except ValueError:  # it was written down by halves, and ends by itself
+        return
+    except (httpx.HTTPError, PrefectException) as error:
+        logger.warning("a lease is not given back, and ends by itself: %s", shortened(error))

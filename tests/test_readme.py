@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from pydantic import SecretStr
+from aiohttp import web
 from typer.main import get_command
 
 from deployments.cli import FLOWS, app
 from personalization.aws import S3Path
-from personalization.connectors import Audience, build, connector_class, kinds
+from personalization.connectors import build, connector_class, kinds, registry
+from personalization.connectors.tuning import secret, tunable
+from personalization.delivery import Patience, deliver
 from personalization.errors import FatalError
-from personalization.sync.job import ConnectorSettings, Job, check
+from personalization.local.far_ends.end import End, answer
+from personalization.local.far_ends.faults import Faults
+from personalization.local.far_ends.server import FarEnds
+from personalization.sync.inputs import Inputs
+from personalization.sync.job import ConnectorSettings, Job, check, load
+from personalization.sync.layout import JobPath
+from personalization.sync.prepare import prepare_recommendations, rendering_of
+from personalization.sync.runs import BatchRun
+from tests.delivery.conftest import no_clients
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,10 +57,11 @@ def test_the_table_of_destinations_is_complete_and_names_real_settings():
     for kind, (_, attributes, _, addresses, settings) in rows.items():
         connector = connector_class(kind)
         named = set(re.findall(r"`(\w+)`", settings))
-        secret = set(re.findall(r"`(\w+)` \(secret\)", settings))
-        fields = connector.config_class.model_fields
-        assert named == set(fields) - {"kind"}
-        assert secret == {name for name, it in fields.items() if it.annotation is SecretStr}
+        assert named == set(connector.config_class.model_fields) - {"kind"}
+        secrets = re.findall(r"`(\w+)` \(secret\)", settings)
+        assert set(secrets) == set(secret(connector.config_class))
+        of_jobs = re.findall(r"`(\w+)`", settings.partition(";")[2])
+        assert set(of_jobs) == set(tunable(connector.config_class))
         takes_files = "audience" in connector.takes
         assert addresses == (f"{connector.addresses} ids" if takes_files else "–")
         assert (attributes != "–") == ("attributes" in connector.takes)
@@ -117,31 +130,96 @@ def test_the_settings_are_those_that_are_read():
     assert named == {f"PERSONALIZE_{name.upper()}" for name in Settings.model_fields}
 
 
+[CRM] = [body for _, body in BLOCKS if "class Crm(" in body]
+
+
+class Contacts(End):
+    """The far end of the destination that the README shows how to write."""
+
+    name = "crm"
+
+    def __init__(self):
+        super().__init__()
+        self.contacts = {}
+
+    def routes(self):
+        return [web.get("/me", self._me), web.patch("/contacts", self._patch)]
+
+    def holds(self, user):
+        return self.contacts.get(user)
+
+    def users(self):
+        return list(self.contacts)
+
+    def throttled(self, wait_s):
+        return answer({}, 429, {"Retry-After": f"{wait_s:g}"})
+
+    async def _me(self, request):
+        known = request.headers.get("Authorization") == "Bearer t0ken"
+        return answer({}, 200 if known else 401)
+
+    async def _patch(self, request):
+        for each in await request.json():
+            self.note(each["id"], request)
+            self.contacts.setdefault(each.pop("id"), {}).update(each)
+        return answer({})
+
+
 @pytest.fixture
-def partner(monkeypatch):
+def crm(monkeypatch):
     """The destination that the README shows how to write, in a module of its own."""
-    [source] = [body for language, body in BLOCKS if "class PartnerBucket(" in body]
-    module = ModuleType("partner_example")
-    monkeypatch.setitem(sys.modules, "partner_example", module)
-    exec(compile(source, "README.md", "exec"), module.__dict__)
-    yield "partner_example:PartnerBucket"
-    from personalization.connectors import registry
-
-    registry._registered.pop("partner_bucket", None)
+    module = ModuleType("crm_example")
+    monkeypatch.setitem(sys.modules, "crm_example", module)
+    exec(compile(CRM, "README.md", "exec"), module.__dict__)
+    yield "crm_example:Crm"
+    registry._registered.pop("crm", None)
 
 
-def test_the_destination_that_the_readme_shows_works(partner, aws):
-    s3 = aws.clients("s3")
-    for bucket in ("ours", "partners"):
-        s3.create_bucket(Bucket=bucket)
-    s3.put_object(Bucket="ours", Key="a_1.csv", Body=b"Id\n1\n2\n")
-    connector = build({"kind": partner, "bucket": "partners"}, aws.clients)
-    audience = Audience("action", S3Path("ours", "a_1.csv"), 2)
+def test_a_destination_is_written_in_less_than_forty_lines():
+    assert len(CRM.splitlines()) < 40
 
-    connector.check()
-    progress = connector.look(connector.start_import(audience))
 
-    assert (progress.state, progress.accepted) == ("succeeded", 2)
-    assert s3.get_object(Bucket="partners", Key="action.csv")["Body"].read() == b"Id\n1\n2\n"
-    with pytest.raises(FatalError, match="looking at bucket elsewhere failed"):
-        build({"kind": partner, "bucket": "elsewhere"}, aws.clients).check()
+def test_the_destination_that_the_readme_shows_takes_recommendations(crm, tmp_path):
+    with FarEnds(ends=[Contacts()]) as ends:
+        settings = {"kind": crm, "endpoint": f"{ends.url}/crm"}
+        connector = build({**settings, "token": "t0ken"}, no_clients)
+        ends.set_faults(Faults(error=0.2, lost=0.2, seed=3))
+        receipt = deliver(
+            connector,
+            prepared(connector, tmp_path),
+            run="r1",
+            patience=Patience(attempts=50, first_s=0.01, slowest_s=0.02, give_up_after_s=30),
+        )
+        ends.set_faults(Faults())
+        connector.check()
+        with pytest.raises(FatalError, match="refused the key with 401"):
+            build({**settings, "token": "another"}, no_clients).check()
+
+        assert (receipt.accepted, receipt.rejected, receipt.requests >= 3) == (250, 0, True)
+        assert ends["crm"].holds("u7") == {"recs_itemId": ["i7", "i0"], "from": "personalize"}
+        assert len(ends["crm"].users()) == 250
+
+
+def prepared(connector, folder):
+    """The outbox of a user_personalization job of 250 users."""
+    lines = [
+        {"input": {"userId": f"u{n}"}, "output": {"recommendedItems": [f"i{n}", "i0"]}}
+        for n in range(250)
+    ]
+    output = folder / "job.json.out"
+    output.write_text("\n".join(json.dumps(line) for line in lines))
+    settings = {"attributePrefix": "recs_", "otherAttributes": {"from": "personalize", "id": "x"}}
+    given = {"batchInferencePath": "s3://b/batch/", "connectors": {"crm": settings}}
+    job = load(json.dumps(given), "config.json")
+    path = JobPath.parse("s3://b/etl_jobs/user_personalization/job/")
+    inputs = Inputs(BatchRun(S3Path("b", "batch/"), (), dt.datetime.now(dt.UTC)), (output,))
+    prepare_recommendations(
+        path,
+        job,
+        "crm",
+        rendering_of(connector, job.connectors["crm"]),
+        inputs,
+        state=folder / "state",
+        target=folder / "outbox",
+    )
+    return folder / "outbox"

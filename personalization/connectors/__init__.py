@@ -1,5 +1,6 @@
 """Destinations.  Each is one file and one line here; others come by entry point or by name."""
 
+from personalization.connectors.asked import build_for_job
 from personalization.connectors.base import (
     Addresses,
     Audience,
@@ -25,7 +26,9 @@ from personalization.connectors.customerio import Customerio
 from personalization.connectors.files import Files
 from personalization.connectors.klaviyo import Klaviyo
 from personalization.connectors.pinpoint import Pinpoint
+from personalization.connectors.proof import MayNotRead, unproven
 from personalization.connectors.registry import build, connector_class, kinds, register
+from personalization.connectors.tuning import Tuning
 from personalization.connectors.webhook import Webhook
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "ImportTicket",
     "Klaviyo",
     "Limits",
+    "MayNotRead",
     "Membership",
     "Pinpoint",
     "Rejected",
@@ -52,9 +56,12 @@ __all__ = [
     "Takes",
     "TakesAttributes",
     "TakesAudiences",
+    "Tuning",
     "Webhook",
     "build",
+    "build_for_job",
     "connector_class",
     "kinds",
     "register",
+    "unproven",
 ]

@@ -242,6 +242,14 @@ class TakesAttributes(ABC):
     Callers `open` it, `deliver` batches, several at a time, and `close` it, in one event loop.
     """
 
+    # What two runs deliver stands side by side, so that neither replaces the other's.
+    keeps_runs_apart: ClassVar[bool] = False
+
+    @property
+    def whole(self) -> str | None:
+        """Where a line replaces all that is held of a user, not only its attributes: that place."""
+        return None
+
     @property
     @abstractmethod
     def attribute_limits(self) -> RequestLimits:
@@ -259,7 +267,10 @@ class TakesAttributes(ABC):
 
     @abstractmethod
     def membership(self, audience: str) -> Membership:
-        """Return what is set for the people in an audience, and for those who left it."""
+        """Return what is set for the people in an audience, and for those who left it.
+
+        Raises ConfigError if that cannot be without touching what else is held of them.
+        """
 
     def payload(self, lines: Sequence[bytes]) -> bytes:
         """Return the body of the request that carries the lines."""

@@ -15,8 +15,8 @@ responses", "User attributes object", "Export custom attributes"):
 - `null` removes an attribute.  There is no API that creates a segment: an audience is an attribute
   that a segment in Braze filters by, a boolean of its own or a word in a common array.
 - Nothing that can be read proves the permission `users.track`.  `check` lists custom attributes,
-  which needs `custom_attributes.get`: it proves the endpoint, the key and that it may see what we
-  write.
+  which needs `custom_attributes.get`: it proves the endpoint and the key.  Without that permission
+  (403) it proves the endpoint only.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ from personalization.connectors.base import (
     RequestLimits,
     Takes,
 )
-from personalization.connectors.http import Door, SecureUrl, ThroughADoor, accepted
+from personalization.connectors.http import Door, Endpoint, ThroughADoor, accepted
 from personalization.connectors.registry import register
+from personalization.connectors.tuning import Tuning
 from personalization.errors import shortened
 
 MAX_BODY = 4_000_000
@@ -56,32 +57,37 @@ class BrazeConfig(ConnectorConfig):
     """Which workspace, with which key, and how much at once."""
 
     kind: Literal["braze"] = "braze"
-    endpoint: SecureUrl = Field(
+    endpoint: Endpoint = Field(
         validation_alias=AliasChoices("endpoint", "rest_endpoint_url"),
         description="REST endpoint of the workspace's cluster, such as "
         "`https://rest.iad-01.braze.com`.",
     )
     api_key: SecretStr = Field(
-        description="REST API key with `users.track`, and `custom_attributes.get` for the check."
+        description="REST API key with `users.track`; with `custom_attributes.get` the check can "
+        "prove it."
     )
-    batch_size: int = Field(
+    batch_size: Tuning[int] = Field(
         75, ge=1, le=75, description="Users in a request; newer contracts allow 50."
     )
-    update_existing_only: bool = Field(
+    update_existing_only: Tuning[bool] = Field(
         False, description="Leave out users whom Braze does not know yet, instead of creating them."
     )
-    audience_attribute: str | None = Field(
+    audience_attribute: Tuning[str | None] = Field(
         None,
         min_length=1,
         max_length=255,
         description="Array attribute with the names of a user's audiences. Without it every "
         "audience is a boolean attribute of its own name.",
     )
-    requests_per_second: float = Field(
+    requests_per_second: Tuning[float] = Field(
         1000, gt=0, le=100_000, description="Requests begun in a second, at most."
     )
-    in_flight: int = Field(16, ge=1, le=256, description="Requests not yet answered, at most.")
-    timeout_s: float = Field(30, gt=0, le=300, description="Seconds until a request is given up.")
+    in_flight: Tuning[int] = Field(
+        16, ge=1, le=256, description="Requests not yet answered, at most."
+    )
+    timeout_s: Tuning[float] = Field(
+        30, gt=0, le=300, description="Seconds until a request is given up."
+    )
 
 
 @register
@@ -152,14 +158,14 @@ class Braze(Connector[BrazeConfig], ThroughADoor):
         said = answer.json()
         if said.get("message") not in _TAKEN:
             raise BatchRefused(f"{self._door.place} refused a batch with {answer.said}")
-        return _delivered(said.get("errors") or (), len(lines), self._door.place)
+        return _delivered(said.get("errors") or [], len(lines), self._door.place)
 
 
-def _delivered(errors: Sequence[Any], count: int, place: str) -> Delivered:
+def _delivered(errors: Any, count: int, place: str) -> Delivered:
     reasons: dict[int, str] = {}
-    for error in errors:
+    for error in errors if isinstance(errors, list) else [errors]:
         index = error.get("index") if isinstance(error, dict) else None
-        if not isinstance(index, int) or not 0 <= index < count:
+        if type(index) is not int or not 0 <= index < count:
             said = error.get("type", "") if isinstance(error, dict) else error
             raise BatchRefused(f"{place} refused somebody in a batch: {shortened(said)}")
         reason = shortened(error.get("type", "no reason was given"))

@@ -26,7 +26,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import io
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -190,8 +189,18 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences, TakesA
         kept = {name: value for name, value in (constants or {}).items() if name != USER_ID}
         return Rendering(user_key=USER_ID, prefix=prefix or "", constants=kept)
 
+    @property
+    def whole(self) -> str | None:
+        name = self.config.object_type
+        return name and f"object type {name!r} of Customer Profiles domain {self.config.domain!r}"
+
     def membership(self, audience: str) -> Membership:
-        return Membership(f"{json.dumps(audience)}:true", f"{json.dumps(audience)}:null")
+        """Refuse: an object is replaced whole, and with it other audiences and recommendations."""
+        raise ConfigError(
+            f"a user's object in Customer Profiles is replaced whole, so {audience!r} would "
+            "replace other audiences and recommendations; let the flow postprocess import the "
+            "audiences (parameter destination): by upload jobs, as segments"
+        )
 
     async def deliver(
         self,

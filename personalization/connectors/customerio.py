@@ -6,9 +6,9 @@ to a manual segment", "Remove people from a manual segment", "Find your account 
 - A batch of identify calls is smaller than 500 KB, each smaller than 32 KB.  100 requests a second
   is fair use.  207 names those that were not taken by `batch_index`.
 - An attribute is removed by setting it to an empty string.
-- A manual segment is made in Customer.io and has a number.  An audience whose name is a number is
-  that segment: people join it by `add_customers` and leave it by `remove_customers`, 1,000 ids a
-  request.  Any other audience is an attribute of its name, true or removed.
+- A manual segment is made in Customer.io and has a number, which `segments` gives by the audience's
+  name: people join it by `add_customers` and leave it by `remove_customers`, 1,000 ids a request.
+  An audience without a number is an attribute of its name, true or removed.
 - `check` asks for the account's region, a read that needs the same credentials.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
 from pydantic import Field, SecretStr
@@ -35,8 +35,9 @@ from personalization.connectors.base import (
     RequestLimits,
     Takes,
 )
-from personalization.connectors.http import Door, SecureUrl, ThroughADoor, accepted
+from personalization.connectors.http import Door, Endpoint, ThroughADoor, accepted
 from personalization.connectors.registry import register
+from personalization.connectors.tuning import Tuning
 from personalization.errors import shortened
 
 _HEAD, _TAIL = b'{"batch":[', b"]}"
@@ -48,17 +49,26 @@ class CustomerioConfig(ConnectorConfig):
     """Which workspace, in which region."""
 
     kind: Literal["customerio"] = "customerio"
-    endpoint: SecureUrl = Field(
+    endpoint: Endpoint = Field(
         "https://track.customer.io",
         description="Host of the Track API; `https://track-eu.customer.io` in the EU.",
     )
     site_id: SecretStr = Field(description="Site id of the Track API's credentials.")
     api_key: SecretStr = Field(description="API key of the Track API's credentials.")
-    requests_per_second: float = Field(
+    segments: Tuning[dict[str, Annotated[int, Field(ge=1)]]] = Field(
+        {},
+        description="Numbers of manual segments by the audience that goes into each, such as "
+        "`{'ITEMSgenresAction': 7}`. Other audiences are attributes.",
+    )
+    requests_per_second: Tuning[float] = Field(
         100, gt=0, le=1_000, description="Requests begun in a second, at most."
     )
-    in_flight: int = Field(8, ge=1, le=64, description="Requests not yet answered, at most.")
-    timeout_s: float = Field(30, gt=0, le=300, description="Seconds until a request is given up.")
+    in_flight: Tuning[int] = Field(
+        8, ge=1, le=64, description="Requests not yet answered, at most."
+    )
+    timeout_s: Tuning[float] = Field(
+        30, gt=0, le=300, description="Seconds until a request is given up."
+    )
 
 
 @register
@@ -111,10 +121,8 @@ class Customerio(Connector[CustomerioConfig], ThroughADoor):
         )
 
     def membership(self, audience: str) -> Membership:
-        if audience.isdecimal():
-            return Membership(
-                f'"{_SEGMENT}":[{int(audience)},true]', f'"{_SEGMENT}":[{int(audience)},false]'
-            )
+        if number := self.config.segments.get(audience):
+            return Membership(f'"{_SEGMENT}":[{number},true]', f'"{_SEGMENT}":[{number},false]')
         return Membership(f"{json.dumps(audience)}:true", f'{json.dumps(audience)}:""')
 
     def payload(self, lines: Sequence[bytes]) -> bytes:

@@ -24,7 +24,7 @@ from typing import Any, ClassVar, Literal
 import orjson
 import polars as pl
 from botocore.exceptions import ClientError
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from personalization.aws import Clients, S3Path, aws_errors, error_code
 from personalization.columns import USER_ID
@@ -41,6 +41,7 @@ from personalization.connectors.base import (
 )
 from personalization.connectors.naming import segment_name
 from personalization.connectors.registry import register
+from personalization.connectors.tuning import Tuning
 from personalization.errors import ConfigError, FatalError, RetryableError, shortened
 
 Format = Literal["parquet", "csv", "jsonl"]
@@ -56,22 +57,24 @@ _BETWEEN = b',"payload":{'
 
 
 class FilesConfig(ConnectorConfig):
-    """Where the folders go, and what is in a file."""
+    """Where the folders go, and what is in a file.  A job alone may not name a folder on disk."""
 
     kind: Literal["files"] = "files"
     location: str = Field(description="Folder of the deliveries: `s3://bucket/prefix/` or a path.")
-    format: Format = Field("parquet", description="`parquet`, `csv` or `jsonl`.")
-    rows_per_file: int = Field(100_000, ge=1, le=1_000_000, description="Users in a file, at most.")
-    bytes_per_file: int = Field(
+    format: Tuning[Format] = Field("parquet", description="`parquet`, `csv` or `jsonl`.")
+    rows_per_file: Tuning[int] = Field(
+        100_000, ge=1, le=1_000_000, description="Users in a file, at most."
+    )
+    bytes_per_file: Tuning[int] = Field(
         100_000_000, ge=1_000, le=1_000_000_000, description="Bytes of lines in a file, at most."
     )
-    column_names: tuple[str, str, str] = Field(
+    column_names: Tuning[tuple[str, str, str]] = Field(
         (USER_ID, _UPDATED, _PAYLOAD), description="Names for user_id, updated_at and payload."
     )
 
     @field_validator("location")
     @classmethod
-    def _is_a_place(cls, location: str) -> str:
+    def _is_a_place(cls, location: str, info: ValidationInfo) -> str:
         if location.startswith("s3://"):
             try:
                 return str(S3Path.parse(location.rstrip("/") + "/"))
@@ -79,6 +82,8 @@ class FilesConfig(ConnectorConfig):
                 raise ValueError(str(error)) from error
         if "://" in location or not Path(location).is_absolute():
             raise ValueError("write s3://bucket/prefix/ or an absolute path")
+        if info.context and info.context.get("from_job"):
+            raise ValueError("a folder on disk is only for a saved Destination block to name")
         return location
 
 
@@ -147,6 +152,7 @@ class Files(Connector[FilesConfig], TakesAttributes):
     config_class: ClassVar[type[ConnectorConfig]] = FilesConfig
     takes: ClassVar[frozenset[Takes]] = frozenset({"attributes"})
     limits: ClassVar[Limits] = Limits()
+    keeps_runs_apart: ClassVar[bool] = True
 
     def __init__(self, config: FilesConfig, clients: Clients) -> None:
         super().__init__(config, clients)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import email.utils
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -17,13 +18,16 @@ import aiohttp
 import httpx
 import orjson
 from pydantic import AfterValidator
+from yarl import URL
 
 from personalization.connectors.base import BatchRefused, TakesAttributes
+from personalization.connectors.proof import MayNotRead
 from personalization.errors import FatalError, RetryableError, shortened
 
-# Statuses that a later try may change.  425 and 408 say so themselves.
-_LATER = frozenset({408, 425, 429})
-_WHO_ARE_YOU = frozenset({401, 403})
+# Statuses that a later try may change.  425 and 408 say so themselves.  409 is the usual answer to
+# an idempotency key whose first request is still being worked on.
+_LATER = frozenset({408, 409, 425, 429})
+_UNKNOWN, _NOT_ALLOWED = 401, 403
 # Statuses that are about this body: others may pass.
 _ABOUT_THE_BODY = frozenset({400, 413, 422})
 # Nobody is asked to wait longer than this at once, whatever a header says.
@@ -34,13 +38,18 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 def _secure(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ValueError("write https://host, without user, query or fragment")
+        raise ValueError("write https://host/path, without user, query or fragment")
+    if not url.isascii() or any(it.isspace() for it in url):
+        raise ValueError("write it percent-encoded, without blanks")
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise ValueError("only https goes over a network: keys and customers' data are sent")
-    return url.rstrip("/")
+    return url
 
 
+# A URL that is called as it is, down to its last slash.
 SecureUrl = Annotated[str, AfterValidator(_secure)]
+# A URL that paths are put behind.
+Endpoint = Annotated[SecureUrl, AfterValidator(lambda url: url.rstrip("/"))]
 
 
 @dataclass(frozen=True)
@@ -92,11 +101,15 @@ class Door:
         self.place = urlsplit(url).netloc
 
     async def open(self) -> None:
-        """Connections are kept alive and reused from here on."""
+        """Connections are kept alive and reused from here on, through a proxy if there is one.
+
+        Proxies are those of the environment (HTTPS_PROXY, NO_PROXY), as for a check.
+        """
         self._session = aiohttp.ClientSession(
             headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             connector=aiohttp.TCPConnector(limit=self._at_once),
+            trust_env=True,
         )
 
     async def close(self) -> None:
@@ -119,9 +132,11 @@ class Door:
         """
         if self._session is None:
             raise FatalError(f"{self.place} was called before it was opened")
+        # As it is written: what is decoded and encoded again may be another signature.
+        url = URL(f"{self._url}{path}", encoded=True)
         try:
             async with self._session.request(
-                method, f"{self._url}{path}", data=body, headers=headers, allow_redirects=False
+                method, url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 answer = Answer(response.status, response.headers, await response.read())
         except TimeoutError as error:
@@ -129,24 +144,38 @@ class Door:
                 f"{self.place} did not answer within {self._timeout_s:g} s"
             ) from error
         except aiohttp.ClientError as error:
-            said = shortened(error) or type(error).__name__
+            said = shortened(_words(error)) or type(error).__name__
             raise RetryableError(f"{self.place} is out of reach: {said}") from error
         return sorted_out(answer, self.place)
 
     def look(self, path: str) -> Answer:
-        """GET, from where there is no event loop.  Raises as `send` does, and for any other 4xx."""
-        try:
-            response = httpx.get(
-                f"{self._url}{path}", headers=self._headers, timeout=self._timeout_s
-            )
-        except httpx.TransportError as error:
-            raise RetryableError(f"{self.place} is out of reach: {shortened(error)}") from error
-        answer = sorted_out(
-            Answer(response.status_code, response.headers, response.content), self.place
-        )
-        if not answer.ok:
+        """GET, from where there is no event loop.  Raises as `send` does, and for any other 4xx.
+
+        403 is MayNotRead: the key is known, and has not got this permission.
+        """
+        answer = self.ask("GET", path)
+        if answer.status == _NOT_ALLOWED:
+            raise MayNotRead(_refused(answer, self.place))
+        if not sorted_out(answer, self.place).ok:
             raise FatalError(f"{self.place} refused GET {path} with {answer.said}")
         return answer
+
+    def ask(self, method: str, path: str = "") -> Answer:
+        """Return any answer, from where there is no event loop.
+
+        Raises FatalError if there is no such host, RetryableError if it does not answer.
+        """
+        try:
+            response = httpx.request(
+                method, f"{self._url}{path}", headers=self._headers, timeout=self._timeout_s
+            )
+        except httpx.TransportError as error:
+            if _is_unknown_host(error):
+                raise FatalError(
+                    f"there is no host {self.place}: {shortened(error)}; check the endpoint"
+                ) from error
+            raise RetryableError(f"{self.place} is out of reach: {shortened(error)}") from error
+        return Answer(response.status_code, response.headers, response.content)
 
 
 class ThroughADoor(TakesAttributes):
@@ -165,14 +194,18 @@ def sorted_out(answer: Answer, place: str) -> Answer:
     """Return an answer that is 2xx or about the body that was sent; raise what others mean."""
     if answer.status in _LATER or answer.status >= 500:
         raise RetryableError(f"{place} answered {answer.said}", retry_after_s=wait_s(answer))
-    if answer.status in _WHO_ARE_YOU:
-        raise FatalError(
-            f"{place} refused the key with {answer.said}; check the key, its permissions and that "
-            "it belongs to this endpoint"
-        )
+    if answer.status in (_UNKNOWN, _NOT_ALLOWED):
+        raise FatalError(_refused(answer, place))
     if answer.ok or answer.status in _ABOUT_THE_BODY:
         return answer
     raise FatalError(f"{place} answered {answer.said}; check the endpoint")
+
+
+def _refused(answer: Answer, place: str) -> str:
+    return (
+        f"{place} refused the key with {answer.said}; check the key, its permissions and that it "
+        "belongs to this endpoint"
+    )
 
 
 def accepted(answer: Answer, place: str) -> Answer:
@@ -198,6 +231,17 @@ def wait_s(answer: Answer) -> float | None:
     if (reset := _number(answer.headers.get("X-RateLimit-Reset", ""))) is not None:
         return _bounded(reset - now)
     return None
+
+
+def _words(error: aiohttp.ClientError) -> str:
+    """Return what an error says, without the URL that some repeat: a key may be in it."""
+    return error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
+
+
+def _is_unknown_host(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, socket.gaierror):
+        error = error.__cause__ or error.__context__
+    return error is not None and error.errno == socket.EAI_NONAME
 
 
 def _bounded(seconds: float) -> float:

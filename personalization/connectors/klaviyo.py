@@ -36,8 +36,9 @@ from personalization.connectors.base import (
     RequestLimits,
     Takes,
 )
-from personalization.connectors.http import Answer, Door, SecureUrl, ThroughADoor, accepted
+from personalization.connectors.http import Answer, Door, Endpoint, ThroughADoor, accepted
 from personalization.connectors.registry import register
+from personalization.connectors.tuning import Tuning
 from personalization.errors import RetryableError, shortened
 
 _HEAD = b'{"data":{"type":"profile-bulk-import-job","attributes":{"profiles":{"data":['
@@ -50,22 +51,26 @@ class KlaviyoConfig(ConnectorConfig):
     """Which account, and how its jobs are followed."""
 
     kind: Literal["klaviyo"] = "klaviyo"
-    endpoint: SecureUrl = Field("https://a.klaviyo.com", description="Host of the API.")
+    endpoint: Endpoint = Field("https://a.klaviyo.com", description="Host of the API.")
     api_key: SecretStr = Field(
         description="Private key with the scopes lists:read, profiles:read, lists:write and "
         "profiles:write."
     )
-    revision: str = Field(
+    revision: Tuning[str] = Field(
         "2026-07-15", pattern=r"^20\d\d-\d\d-\d\d$", description="Revision of the API."
     )
-    jobs_per_second: float = Field(
+    jobs_per_second: Tuning[float] = Field(
         2.5, gt=0, le=10, description="Jobs begun in a second: 150 a minute in the middle tier."
     )
-    look_every_s: float = Field(5, gt=0, le=600, description="Seconds between looks at a job.")
-    give_up_after_s: float = Field(
+    look_every_s: Tuning[float] = Field(
+        5, gt=0, le=600, description="Seconds between looks at a job."
+    )
+    give_up_after_s: Tuning[float] = Field(
         1800, gt=0, description="Seconds after which an unfinished job is left to a later run."
     )
-    timeout_s: float = Field(60, gt=0, le=300, description="Seconds until a request is given up.")
+    timeout_s: Tuning[float] = Field(
+        60, gt=0, le=300, description="Seconds until a request is given up."
+    )
 
 
 @register
@@ -165,8 +170,8 @@ class Klaviyo(Connector[KlaviyoConfig], ThroughADoor):
         path: str | None = f"{_JOBS}/{job}/import-errors"
         while path:
             page = (await self._get(path)).json()
-            for each in page.get("data", ()):
-                about = each.get("attributes", {})
+            for each in page.get("data") or ():
+                about = each.get("attributes") or {}
                 said = about.get("detail") or about.get("title") or about.get("code", "")
                 if user := _external_id(about.get("original_payload")):
                     found[user] = shortened(said)

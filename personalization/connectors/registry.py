@@ -52,10 +52,16 @@ def connector_class(kind: str) -> AnyConnector:
     raise ConfigError(f"connector kind {kind!r} is unknown; there are: {', '.join(kinds())}")
 
 
-def build(settings: Mapping[str, Any], clients: Clients) -> Connector[Any]:
+def build(
+    settings: Mapping[str, Any], clients: Clients, *, from_job: bool = False
+) -> Connector[Any]:
     """Return the connector that the settings ask for; `kind` says which class.
 
     A setting `stored` names a place in AWS where more of them are kept; those given win.
+
+    from_job  no saved block stands behind them: validators find it in their context, and refuse
+              what is the worker's own
+
     Raises ConfigError, on one line, naming every setting that is wrong (and never its value: it
     may be a secret).
     """
@@ -67,14 +73,18 @@ def build(settings: Mapping[str, Any], clients: Clients) -> Connector[Any]:
         given = {name: value for name, value in settings.items() if name != "stored"}
         settings = {**stored.settings(str(place), clients), **given}
     try:
-        config = connector.config_class.model_validate({**settings, "kind": connector.kind})
+        config = connector.config_class.model_validate(
+            {**settings, "kind": connector.kind}, context={"from_job": from_job}
+        )
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(map(str, found['loc'])) or 'settings'}: {found['msg']}"
             for found in error.errors()
         )
-        raise ConfigError(f"connector {connector.kind!r} is misconfigured: {wrong}") from error
-    return connector(config, clients)
+    else:
+        return connector(config, clients)
+    # Out here nothing leads back to pydantic's error, which holds the values, secrets among them.
+    raise ConfigError(f"connector {connector.kind!r} is misconfigured: {wrong}")
 
 
 def _from_entry_points() -> dict[str, EntryPoint]:

@@ -1,6 +1,6 @@
 """Delivery of an outbox to a destination: batches, pacing, retries, accounting, dead letters."""
 
-from personalization.delivery.dead_letters import replayed
+from personalization.delivery.dead_letters import origin_of, replayed, users_of
 from personalization.delivery.delivering import acknowledged, deliver
 from personalization.delivery.outbox import Outbox
 from personalization.delivery.pacing import TokenBucket, shared_bucket
@@ -17,7 +17,9 @@ __all__ = [
     "TokenBucket",
     "acknowledged",
     "deliver",
+    "origin_of",
     "preview",
     "replayed",
     "shared_bucket",
+    "users_of",
 ]

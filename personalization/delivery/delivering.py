@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ def deliver(
     skipped_unchanged: int = 0,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Progress], None] = lambda _: None,
+    origin: Mapping[str, Any] | None = None,
 ) -> Receipt:
     """Deliver the outbox in the folder; return when every line of it was answered.
 
@@ -46,6 +47,7 @@ def deliver(
     bucket     one that others take from too; without it, this process's for this destination
     stop       asked ten times a second; once it says so, nothing more is begun
     progress   told once a second
+    origin     what its dead letters say of where they belong; plain JSON
     Raises RetryableError (take it up later), FatalError or ConfigError; what was rejected until
     then is in the dead letters all the same.
     """
@@ -72,7 +74,7 @@ def deliver(
         try:
             asyncio.run(machine.deliver())
         finally:
-            letters = dead_letters.write(outbox)
+            letters = dead_letters.write(outbox, connector.kind, origin)
         receipt = _receipt(outbox, journal, skipped_unchanged, time.monotonic() - began, letters)
     finally:
         journal.close()

@@ -1,10 +1,10 @@
 """What a destination has answered, written down at once: the memory of a run that may be killed.
 
-One line is appended before a batch is first sent, and one when it is answered, the latter in the
-same turn of the event loop in which the answer arrived.  So whatever was answered stays answered
-when the process is killed, save at most one batch; what was sent and not answered nobody can know,
-and it is sent again.  A killed process loses nothing that it wrote; a killed machine may lose the
-last second (see `SYNC_EVERY_S`).
+One line is appended before a batch, or a part of one, is first sent, and one when it is answered,
+the latter in the same turn of the event loop in which the answer arrived.  So whatever was answered
+stays answered when the process is killed, save at most one batch; what was sent and not answered
+nobody can know, and it is sent again as it was, under its key.  A killed process loses nothing that
+it wrote; a killed machine may lose the last second (see `SYNC_EVERY_S`).
 
 The first line names the run and the outbox.  A last line that was cut off is removed on opening.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Journal:
     answers   per file, a byte a line: OPEN, ACCEPTED or REJECTED
     begun     per file, a byte a line: 1 where it was sent, answered or not
     requests  as many as were made, in all processes together, save a few before each kill
+    unanswered  batches, as file and rows, that were sent as they are before and not answered yet
     Raises RetryableError if another process has it, FatalError if it is of another run or outbox.
     """
 
@@ -47,6 +48,7 @@ class Journal:
             self.answers = _nothing_yet(outbox)
             self.begun = _nothing_yet(outbox)
             self.requests = 0
+            self.unanswered: list[tuple[str, list[int]]] = []
             self._synced = time.monotonic()
             self._begin({"run": run, "destination": destination, "outbox": outbox.fingerprint()})
         except BaseException:
@@ -101,8 +103,11 @@ class Journal:
                 f"{self._path} is of another run, destination or outbox; deliver this one under a "
                 "name of its own"
             )
+        open_batches = _OpenBatches()
         for record in records:
             self._apply(record)
+            open_batches.see(record)
+        self.unanswered = open_batches.rows()
 
     def _apply(self, record: dict[str, Any]) -> None:
         _mark(self.answers[record["file"]], self.begun[record["file"]], record)
@@ -115,6 +120,34 @@ class Journal:
         if time.monotonic() - self._synced >= SYNC_EVERY_S:
             os.fdatasync(self._file)
             self._synced = time.monotonic()
+
+
+class _OpenBatches:
+    """Which batches were sent and not answered.  A batch that is sent in parts was answered."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[str, list[list[int]]]] = []
+
+    def see(self, record: dict[str, Any]) -> None:
+        """Take the next record into account."""
+        file, begun = record["file"], record.get("begun")
+        ranges = begun or record.get("rows", [])
+        self._open = [
+            it for it in self._open if it[0] != file or not any(map(_meets(it[1]), ranges))
+        ]
+        if begun:
+            self._open.append((file, begun))
+
+    def rows(self) -> list[tuple[str, list[int]]]:
+        """Return file and rows of each."""
+        return [
+            (file, [row for first, last in ranges for row in range(first, last + 1)])
+            for file, ranges in self._open
+        ]
+
+
+def _meets(ranges: list[list[int]]) -> Callable[[list[int]], bool]:
+    return lambda other: any(it[0] <= other[1] and other[0] <= it[1] for it in ranges)
 
 
 def answers(outbox: Outbox) -> dict[str, bytearray]:
@@ -161,7 +194,13 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
     with path.open("rb") as lines:
         for line in lines:
             if line.endswith(b"\n"):
-                yield orjson.loads(line)
+                try:
+                    yield orjson.loads(line)
+                except ValueError as error:
+                    raise FatalError(
+                        f"{path} is damaged, so nobody knows what was answered; remove the folder "
+                        "to make its outbox anew"
+                    ) from error
 
 
 def _cut_off(file: int, path: Path) -> bool:

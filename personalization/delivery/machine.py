@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 from personalization.connectors.base import (
     BatchRefused,
@@ -29,10 +30,11 @@ from personalization.connectors.base import (
     TakesAttributes,
 )
 from personalization.delivery.journal import ACCEPTED, REJECTED, Journal
-from personalization.delivery.outbox import Batch, Outbox, too_long
+from personalization.delivery.outbox import Batch, Outbox, fits, too_long
 from personalization.delivery.pacing import TokenBucket
 from personalization.delivery.patience import Patience
 from personalization.delivery.receipt import Progress
+from personalization.delivery.translating import translated
 from personalization.errors import FatalError, PersonalizeFlowsError, RetryableError
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,7 @@ class _Work:
     batch: Batch
     tried: int = 0
     since: float = 0.0
+    begun: bool = False  # written down to be sent as it is
 
 
 class Machine:
@@ -78,7 +81,7 @@ class Machine:
         self._patience = patience
         self._stop = stop
         self._progress = progress
-        self._batches: Iterator[Batch] = outbox.batches(self._limits, journal.answers)
+        self._batches = _open_batches(outbox, journal, self._limits)
         self._ending = asyncio.Event()
         self._trouble: PersonalizeFlowsError | None = None
         # Users refused one by one before anybody was accepted: written down once somebody is.
@@ -95,7 +98,8 @@ class Machine:
         Raises RetryableError if it was stopped or a batch found nobody at home for too long,
         FatalError if nothing more will be taken; either way the same run can be taken up again.
         """
-        await self._connector.open(self._run)
+        with translated(self._connector):
+            await self._connector.open(self._run)
         complete = False
         try:
             watch = asyncio.create_task(self._watch())
@@ -110,7 +114,8 @@ class Machine:
                 self._settle_doubts()
             self._progress(self.progress())
         finally:
-            await self._connector.close(complete=complete)
+            with translated(self._connector):
+                await self._connector.close(complete=complete)
         if self._trouble is not None:
             raise self._trouble
         if not complete:
@@ -157,18 +162,21 @@ class Machine:
             reason = f"makes {len(batch.lines[0]):,} bytes, more than a request carries"
             self._note(batch, (Rejected(0, reason),))
             return
-        self._journal.begin(batch.file, batch.rows)
         open_work = [_Work(batch, since=time.monotonic())]
         while open_work and not self._ending.is_set():
             work = open_work.pop()
             if not await self._slot():
                 return
+            if not work.begun:
+                self._journal.begin(work.batch.file, work.batch.rows)
+                work.begun = True
             work.tried += 1
             self._not_noted += 1
             try:
-                delivered = await self._connector.deliver(
-                    work.batch.lines, key=work.batch.key(self._run)
-                )
+                with translated(self._connector):
+                    delivered = await self._connector.deliver(
+                        work.batch.lines, key=work.batch.key(self._run)
+                    )
             except RetryableError as error:
                 open_work.append(work)
                 await self._wait(work, error)
@@ -254,3 +262,17 @@ class Machine:
             await asyncio.wait_for(self._ending.wait(), seconds)
         except TimeoutError:
             return
+
+
+def _open_batches(outbox: Outbox, journal: Journal, limits: RequestLimits) -> Iterator[Batch]:
+    """Yield what was not answered: first the very batches that were sent, then all other lines.
+
+    So a destination that remembers keys knows a batch again.
+    """
+    again = [batch for batch in outbox.these(journal.unanswered) if fits(batch, limits)]
+    done = dict(journal.answers)
+    for batch in again:
+        marks = done[batch.file] = bytearray(done[batch.file])
+        for row in batch.rows:
+            marks[row] = 1
+    return chain(again, outbox.batches(limits, done))

@@ -11,15 +11,23 @@ they are, and `NNNNN.parquet`, whose row n says whom line n is for.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, compress, groupby, islice, repeat
+from operator import itemgetter
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
 from personalization.columns import HASH, REMOVED, USER_ID
 from personalization.connectors.base import RequestLimits
 from personalization.errors import FatalError
+
+_BLOCK_BYTES: Final = 1 << 16  # read together; no more than a processor has at hand
+
+_Lines = tuple[Sequence[int], list[bytes]]  # their numbers in the file, and the lines
 
 
 @dataclass(frozen=True)
@@ -92,16 +100,35 @@ class Outbox:
             done = (answered or {}).get(file, bytearray())
             yield from _cut(file, self._open_lines(file, done), limits)
 
-    def _open_lines(self, file: str, done: bytearray) -> Iterator[tuple[int, bytes]]:
-        expected, row = self.users(file).height, -1
-        with (self.folder / f"{file}.jsonl").open("rb") as lines:
-            for row, line in enumerate(lines):
-                if row >= len(done) or not done[row]:
-                    yield row, line.rstrip(b"\r\n")
-        if row + 1 != expected:
+    def these(self, batches: Iterable[tuple[str, Sequence[int]]]) -> Iterator[Batch]:
+        """Yield the batches of these lines: files, and the numbers of lines in them, ascending."""
+        for file, group in groupby(sorted(batches), key=itemgetter(0)):
+            wanted = [rows for _, rows in group]
+            numbers = {row for rows in wanted for row in rows}
+            with (self.folder / f"{file}.jsonl").open("rb") as text:
+                lines = {
+                    row: line.rstrip(b"\r\n")
+                    for row, line in enumerate(islice(text, max(numbers) + 1))
+                    if row in numbers
+                }
+            for rows in wanted:
+                yield Batch(file, tuple(rows), tuple(lines[row] for row in rows))
+
+    def _open_lines(self, file: str, done: bytearray) -> Iterator[_Lines]:
+        expected, row = self.users(file).height, 0
+        with (self.folder / f"{file}.jsonl").open("rb", _BLOCK_BYTES) as text:
+            while block := text.readlines(_BLOCK_BYTES):
+                lines = [line.rstrip(b"\r\n") for line in block]
+                rows = range(row, row + len(lines))
+                row += len(lines)
+                if any(done[rows.start : rows.stop]):
+                    still = [each >= len(done) or not done[each] for each in rows]
+                    yield list(compress(rows, still)), list(compress(lines, still))
+                else:
+                    yield rows, lines
+        if row != expected:
             raise FatalError(
-                f"outbox {self.folder}/{file} has {row + 1:,} lines for {expected:,} users; make "
-                "it new"
+                f"outbox {self.folder}/{file} has {row:,} lines for {expected:,} users; make it new"
             )
 
 
@@ -113,19 +140,35 @@ def too_long(line: bytes, limits: RequestLimits) -> bool:
     return len(line) > longest
 
 
-def _cut(file: str, lines: Iterator[tuple[int, bytes]], limits: RequestLimits) -> Iterator[Batch]:
+def fits(batch: Batch, limits: RequestLimits) -> bool:
+    """Whether one request can carry the batch."""
+    return (
+        len(batch.lines) <= limits.max_rows
+        and sum(len(line) + 1 for line in batch.lines) <= limits.max_bytes
+        and not any(too_long(line, limits) for line in batch.lines)
+    )
+
+
+def _cut(file: str, blocks: Iterable[_Lines], limits: RequestLimits) -> Iterator[Batch]:
+    """Yield the batches; what does not fill one goes on with the next block."""
     rows: list[int] = []
-    held: list[bytes] = []
-    size = 0
-    for row, line in lines:
-        if too_long(line, limits):
+    lines: list[bytes] = []
+    for more_rows, more in blocks:
+        longest = max(more, key=len, default=b"")
+        long = [too_long(line, limits) for line in more] if too_long(longest, limits) else []
+        for row, line in compress(zip(more_rows, more, strict=True), long):
             yield Batch(file, (row,), (line,))
-            continue
-        if len(rows) == limits.max_rows or size + len(line) + 1 > limits.max_bytes:
-            yield Batch(file, tuple(rows), tuple(held))
-            rows, held, size = [], [], 0
-        rows.append(row)
-        held.append(line)
-        size += len(line) + 1
+        fits = [not each for each in long] or repeat(True)
+        rows += compress(more_rows, fits)
+        lines += compress(more, fits)
+        ends = list(accumulate(len(line) + 1 for line in lines))
+        start, sent = 0, 0
+        while True:
+            end = min(start + limits.max_rows, bisect_right(ends, sent + limits.max_bytes))
+            if end >= len(lines):
+                break
+            yield Batch(file, tuple(rows[start:end]), tuple(lines[start:end]))
+            start, sent = end, ends[end - 1]
+        del rows[:start], lines[:start]
     if rows:
-        yield Batch(file, tuple(rows), tuple(held))
+        yield Batch(file, tuple(rows), tuple(lines))

@@ -10,8 +10,9 @@ Source: AWS solution "Amazon Personalize Connectors", README and sample/config.j
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -33,6 +34,7 @@ from personalization.aws import S3Path
 from personalization.config.document import read, step
 from personalization.errors import ConfigError, Finding
 from personalization.shapes import brief
+from personalization.sync.doubts import doubts
 from personalization.sync.layout import JobType
 from personalization.transforms.related_recommendations import MergePolicy
 
@@ -71,7 +73,9 @@ class ConnectorSettings(_Section):
         None, description="Kind of connector, if the key is not its name: two of one kind."
     )
     settings: dict[str, Any] = Field(
-        {}, description="The connector's own settings, except secrets."
+        {},
+        description="The connector's own settings, except secrets. Beside a saved block, or beside "
+        "`stored`, only such as say neither where to nor with which key.",
     )
     style: Literal["parallel", "objects"] = Field(
         "parallel", description="One array a field, or one array of objects."
@@ -129,11 +133,15 @@ class Job(_Section):
 class CheckedJob:
     """A configuration and what was found in it, in the order of its lines.
 
-    job  None exactly when a finding is an error
+    job         None exactly when a finding is an error
+    place       the output's folder, if that much can be read
+    connectors  those that can be read, whatever is wrong elsewhere
     """
 
     job: Job | None
     findings: tuple[Finding, ...]
+    place: str | None = None
+    connectors: Mapping[str, ConnectorSettings] = field(default_factory=dict)
 
 
 def check(
@@ -156,7 +164,7 @@ def check(
         return CheckedJob(None, tuple(replace(it, source=source) for it in document.findings))
     job, findings = _built(document.value)
     if isinstance(document.value, dict):
-        findings += _doubts(document.value, job_type)
+        findings += doubts(document.value, job_type)
     if job and kinds is not None:
         findings += _unknown_kinds(job, kinds)
     placed = [
@@ -165,7 +173,8 @@ def check(
     ]
     placed.sort(key=lambda finding: finding.line or 0)
     failed = any(finding.severity == "error" for finding in placed)
-    return CheckedJob(None if failed else job, tuple(placed))
+    place, connectors = _readable(document.value)
+    return CheckedJob(None if failed else job, tuple(placed), place, connectors)
 
 
 def load(
@@ -193,6 +202,19 @@ def _built(value: Any) -> tuple[Job | None, list[Finding]]:
     except ValidationError as error:
         found = {finding.where: finding for finding in map(_finding, error.errors())}
         return None, list(found.values())
+
+
+def _readable(value: Any) -> tuple[str | None, dict[str, ConnectorSettings]]:
+    """Return what can be read of a configuration that cannot be used as a whole."""
+    whole = value if isinstance(value, dict) else {}
+    place, given = whole.get("batchInferencePath"), whole.get("connectors")
+    found = {}
+    for name, settings in given.items() if isinstance(given, dict) else ():
+        with suppress(ValidationError):  # said already, of the whole
+            found[name] = ConnectorSettings.model_validate(settings)
+    with suppress(ValueError):
+        return _folder(place) if isinstance(place, str) else None, found
+    return None, found
 
 
 # Parts of pydantic's locations that are no keys: which member of a union it tried.
@@ -234,48 +256,6 @@ def _known(loc: list[int | str]) -> str:
         home = "at the top" if other is Job else "at connectors.<name>"
         return f"it belongs {home}"
     return f"known keys: {', '.join(keys)}"
-
-
-def _doubts(value: dict[str, Any], job_type: JobType | None) -> list[Finding]:
-    found = []
-    if job_type and job_type != "related_items" and "mergePolicy" in value:
-        problem = f"means nothing for {job_type}: its users have one list each"
-        found.append(Finding("mergePolicy", problem, "take it out", severity="warning"))
-    connectors = value.get("connectors")
-    if not isinstance(connectors, dict):
-        return found
-    for name, settings in connectors.items():
-        if not isinstance(settings, dict):
-            continue
-        path = step("connectors", name)
-        fields = settings.get("itemMetadataFields")
-        if isinstance(fields, list):
-            found += _repeats(fields, step(path, "itemMetadataFields"))
-        if settings.get("style") != "objects" and "listName" in settings:
-            where = step(path, "listName")
-            problem = "is not used: only style objects has one list"
-            found.append(Finding(where, problem, "take it out", severity="warning"))
-        if job_type == "user_segmentation":
-            found += [
-                Finding(
-                    step(path, key),
-                    "means nothing for user_segmentation",
-                    "take it out",
-                    severity="warning",
-                )
-                for key in ("itemMetadataFields", "style", "maxItems", "attributePrefix")
-                if key in settings
-            ]
-    return found
-
-
-def _repeats(fields: list[Any], path: str) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for place, name in enumerate(fields):
-        if isinstance(name, str) and (short := name.strip()) in seen:
-            yield Finding(step(path, place), f"{short!r} is named before", "take it out")
-        elif isinstance(name, str):
-            seen.add(name.strip())
 
 
 def _unknown_kinds(job: Job, kinds: Collection[str]) -> list[Finding]:

@@ -27,7 +27,10 @@ JobType = Literal[
 ]
 JOB_TYPES: Final[tuple[JobType, ...]] = get_args(JobType)
 
-_KEY: Final = re.compile(r"(?:.+/)?etl_jobs/(?P<type>[^/]+)/(?P<name>[^/]+)/?(?:config\.json)?")
+_KEY: Final = re.compile(
+    # A config.json that lies in the type's folder is no job of that name.
+    r"(?:.+/)?etl_jobs/(?P<type>[^/]+)/(?P<name>(?!config\.json(?:/|$))[^/]+)/?(?:config\.json)?"
+)
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from personalization.connectors.base import Rendering, TakesAttributes
-from personalization.errors import ConfigError
+from personalization.errors import ConfigError, FatalError
 from personalization.sync.inputs import Inputs
 from personalization.sync.job import ConnectorSettings, Job
 from personalization.sync.layout import JobPath
 from personalization.transforms.audience_names import logical_name
 from personalization.transforms.batch_output import RejectedLine, read_lines
+from personalization.transforms.fault_keeper import FaultKeeper
 from personalization.transforms.item_metadata import no_items, read_items
+from personalization.transforms.recommendation_delta import DeltaOptions
 from personalization.transforms.recommendation_lines import Fault
 from personalization.transforms.recommendation_rendering import (
     AttributeRenderer,
@@ -26,12 +31,15 @@ from personalization.transforms.recommendation_sources import (
     RecommendedToUsers,
     UserSource,
 )
+from personalization.transforms.recommendation_state import held_counts
 from personalization.transforms.recommendations import (
-    DeltaOptions,
     RecommendationReport,
+    refuse_to_clear,
     write_outbox,
 )
 from personalization.transforms.related_recommendations import open_related
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,15 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class PreparedAudience:
-    """An audience's outbox.  name: the same at every run of the same query."""
+class PreparedAudiences:
+    """Complete outboxes, one an audience.
 
-    name: str
-    report: RecommendationReport
+    reports  by name, which is the same at every run of the same query
+    faulty   lines that gave no audience: "errors", on which Personalize reports one, and "broken"
+    """
+
+    reports: Mapping[str, RecommendationReport]
+    faulty: Mapping[str, int]
 
 
 def rendering_of(connector: TakesAttributes, settings: ConnectorSettings) -> Rendering:
@@ -109,6 +121,25 @@ def prepare_recommendations(
         )
 
 
+def refuse_what_cannot_be_meant(
+    counts: Mapping[str, int], settings: ConnectorSettings, *, clear_anyway: bool
+) -> None:
+    """Raise ConfigError or FatalError if an outbox, its shards put together, is not to be sent.
+
+    That is one of an output that recommends nothing to anybody, and one that clears more users than
+    the connector's maxClearedFraction, unless `clear_anyway`.
+    """
+    faulty = counts["errors"] + counts["broken"]
+    if faulty and not counts["users"]:
+        raise ConfigError(
+            f"no line of the output gives recommendations: {counts['errors']} carry an error of "
+            f"Personalize's, {counts['broken']} are no answer to this type of job; look whether "
+            "batchInferencePath names the output that is meant"
+        )
+    options = DeltaOptions(most_cleared=settings.max_cleared_fraction, clear_anyway=clear_anyway)
+    refuse_to_clear(counts["cleared"], counts["held"], options)
+
+
 def prepare_audiences(
     job: Job,
     connector: str,
@@ -119,35 +150,96 @@ def prepare_audiences(
     target: Path,
     faults: Path | None = None,
     clear_anyway: bool = False,
-) -> Iterator[PreparedAudience]:
-    """Yield, segment by segment, an outbox for who joined and who left: `target/<audience>`.
+) -> PreparedAudiences:
+    """Write, segment by segment, an outbox for who joined and who left: `target/<audience>`.
 
     states  folder of a state an audience: `states/<audience>`
 
-    A user may be in the outbox of several audiences: deliver one after another.  Raises as
-    `prepare_recommendations` does.
+    An audience that is held, and no longer in the output, loses all its members: unless some line
+    gave nothing, for that could be its own.  A user may be in the outbox of several audiences:
+    deliver one after another.  Raises ConfigError if two lines are of one audience, or no line is
+    of any, and FatalError if more members would be lost, of all audiences together, than the
+    connector's maxClearedFraction, unless `clear_anyway`; those who are replaced by others are not
+    lost, for the best users of a query come and go.
     """
     rendering = rendering_of(destination, job.connectors[connector])
-    broken: list[Fault] = []
+    # One audience is too few to tell by what can be meant: all are looked at in the end.
+    options = _options(job, connector, Shard(), clear_anyway=True)
+    made: dict[str, RecommendationReport] = {}
 
-    def reject(line: RejectedLine, text: bytes) -> None:
-        broken.append(Fault(line.reason, line.reason.startswith("Personalize says"), bytes(text)))
+    def outbox(name: str, users: pl.Series) -> RecommendationReport:
+        return write_outbox(
+            AudienceMembers(users.unique(maintain_order=True)),
+            MembershipRenderer(rendering, destination.membership(name)),
+            no_items(),
+            states / name,
+            target / name,
+            options=options,
+        )
 
-    for output in inputs.outputs:
-        for line in read_lines(output, reject):
-            name = logical_name(line.query)
-            report = write_outbox(
-                AudienceMembers(line.users.unique(maintain_order=True)),
-                MembershipRenderer(rendering, destination.membership(name)),
-                no_items(),
-                states / name,
-                target / name,
-                options=_options(job, connector, Shard(), clear_anyway=clear_anyway),
-            )
-            yield PreparedAudience(name, report)
-    if faults and broken and job.save_batch_inference_errors:
-        faults.parent.mkdir(parents=True, exist_ok=True)
-        faults.write_bytes(b"".join(fault.text + b"\n" for fault in broken))
+    with FaultKeeper(faults if job.save_batch_inference_errors else None) as keeper:
+
+        def reject(line: RejectedLine, text: bytes) -> None:
+            said = line.reason.startswith("Personalize says")
+            keeper.add([Fault(line.reason, said, bytes(text) if keeper.file else b"")])
+
+        for output in inputs.outputs:
+            for line in read_lines(output, reject):
+                name = logical_name(line.query)
+                if name in made:
+                    raise ConfigError(
+                        f"{output} has two lines for the audience {name}, the second for "
+                        f"{line.query}; ask for it once in job_config.json, then run the batch "
+                        "job again"
+                    )
+                made[name] = outbox(name, line.users)
+        if not made:
+            raise ConfigError(_no_audience(inputs, keeper))
+        faulty = {"errors": keeper.errors, "broken": keeper.broken}
+    if options.clear_removed:
+        nobody = pl.Series([], dtype=pl.String)
+        for name in _vanished(held_counts(states), set(made), sum(faulty.values())):
+            made[name] = outbox(name, nobody)
+        if not clear_anyway:
+            _refuse_to_lose(made, options.most_cleared)
+    return PreparedAudiences(made, faulty)
+
+
+def _no_audience(inputs: Inputs, keeper: FaultKeeper) -> str:
+    where, lines = inputs.run.folder, keeper.errors + keeper.broken
+    if not lines:
+        return f"{where} has no line at all; look whether the batch job asked for anything"
+    return (
+        f"none of the {lines} line(s) of {where} gives an audience (the first: "
+        f"{keeper.first[0].reason}); user_segmentation takes the output of a batch segment job"
+    )
+
+
+def _vanished(held: dict[str, int], there: set[str], faulty: int) -> list[str]:
+    """Return the audiences whose members are to be cleared: held, and in no line of the output."""
+    gone = sorted(name for name, users in held.items() if users and name not in there)
+    if gone and faulty:
+        log.warning(
+            "%d line(s) of the output gave no audience, so %s stay as they are: one of those lines "
+            "could be theirs",
+            faulty,
+            ", ".join(gone),
+        )
+        return []
+    return gone
+
+
+def _refuse_to_lose(made: Mapping[str, RecommendationReport], most: float) -> None:
+    held = sum(it.counts["held"] for it in made.values())
+    lost = held - sum(it.counts["users"] for it in made.values())
+    if lost > most * held:
+        smaller = [name for name, it in made.items() if it.counts["users"] < it.counts["held"]]
+        raise FatalError(
+            f"the audiences would have {lost} of {held} members less, in {', '.join(smaller)}: "
+            f"more than the fraction {most:g} that may be cleared at once, so nothing is sent; "
+            "look whether the output is complete, put back queries that are missing, raise "
+            "maxClearedFraction, or say that it is meant (clear_anyway)"
+        )
 
 
 def _options(job: Job, connector: str, shard: Shard, *, clear_anyway: bool) -> DeltaOptions:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from personalization.aws import S3Path
 from personalization.delivery import Receipt
-from personalization.errors import FatalError, PersonalizeFlowsError
+from personalization.errors import (
+    ConfigError,
+    FatalError,
+    Finding,
+    PersonalizeFlowsError,
+    RetryableError,
+)
 
 
 @dataclass(frozen=True)
 class PartReceipt:
-    """The receipt of one part of a connector's work: the recommendations, or an audience."""
+    """The receipt of one part of a connector's work: the recommendations, or an audience.
+
+    counts  of what the part was made of, by name
+    """
 
     connector: str
     part: str
     receipt: Receipt
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def row(self) -> dict[str, Any]:
         """Return it as a row of a table."""
@@ -33,6 +43,8 @@ class PartReceipt:
             "cleared": it.cleared,
             "seconds": round(it.seconds, 1),
             "requests": it.requests,
+            "no recommendations": self.counts.get("without_recommendations", 0),
+            "faulty lines": self.counts.get("errors", 0) + self.counts.get("broken", 0),
         }
 
 
@@ -64,9 +76,28 @@ class SyncReport:
         return sum(getattr(it.receipt, what) for it in self.receipts)
 
     def close(self, job: str) -> None:
-        """Raise FatalError that names all failures, if there are any."""
-        if self.failures:
-            said = "; ".join(f"{name}: {error}" for name, error in self.failures.items())
-            raise FatalError(
-                f"{len(self.failures)} connector(s) of {job} failed: {said}"
-            ) from next(iter(self.failures.values()))
+        """Raise one error that names all failures, if there are any.
+
+        ConfigError with all findings, or RetryableError, if every failure is one; else FatalError.
+        """
+        if not self.failures:
+            return
+        errors = list(self.failures.values())
+        said = "; ".join(f"{name}: {_message(it)}" for name, it in self.failures.items())
+        whole = f"{len(errors)} connector(s) of {job} failed: {said}"
+        if all(isinstance(it, RetryableError) for it in errors):
+            raise RetryableError(whole) from errors[0]
+        if all(isinstance(it, ConfigError) for it in errors):
+            raise ConfigError(whole, self._findings()) from errors[0]
+        findings = "".join(f"\n  - {it}" for it in self._findings())
+        raise FatalError(f"{whole}{findings}") from errors[0]
+
+    def _findings(self) -> Iterator[Finding]:
+        for error in self.failures.values():
+            if isinstance(error, ConfigError):
+                yield from error.findings
+
+
+def _message(error: PersonalizeFlowsError) -> str:
+    """Return what an error says, without the findings below it."""
+    return str(error).partition("\n")[0]

@@ -11,25 +11,27 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import logging
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
-import polars as pl
 
 from personalization.aws import S3Path
 from personalization.connectors.naming import segment_name
-from personalization.delivery import acknowledged
+from personalization.delivery.journal import NAME as JOURNAL_FILE
 from personalization.objects import listing, upload
 from personalization.sync.inputs import Inputs
 from personalization.sync.layout import JobPath
-from personalization.sync.state_store import fetch_state, store_state
-from personalization.transforms.outbox import WrittenOutbox
-from personalization.transforms.recommendation_state import STATE_FILE, promote, read_state
+from personalization.sync.state_store import fetch_state, written_by
+from personalization.transforms.recommendation_state import STATE_FILE
+
+logger = logging.getLogger(__name__)
 
 RECOMMENDATIONS: Final = "recommendations"
 _WORK_FILE: Final = "work.json"
@@ -43,12 +45,18 @@ class Work:
     run    names the delivery
     asked  digest of what it was made of: the job's configuration and inputs, and what was wanted
     parts  in the order in which they are delivered
+    faulty  lines of the output that gave nothing, where no part counts them
+    basis   by part: the generation of the state that it was compared with, and who wrote that
+
+    Work that cannot be read any more has no name, and nobody asked for it.
     """
 
     run: str
     stamp: dt.datetime
     asked: str
     parts: tuple[str, ...]
+    faulty: Mapping[str, int] = field(default_factory=dict)
+    basis: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def run_of(self, part: str) -> str:
         """Return the name of one part's delivery."""
@@ -110,14 +118,21 @@ class Desk:
         for part in _stored_parts(s3, self):
             fetch_state(s3, self.stored_of(part), self.states / part)
 
-    def take_in_hand(self, asked: str, parts: tuple[str, ...]) -> Work:
+    def take_in_hand(
+        self, asked: str, parts: tuple[str, ...], faulty: Mapping[str, int] | None = None
+    ) -> Work:
         """Write down that the outboxes of all parts are complete."""
         now = dt.datetime.now(dt.UTC).replace(microsecond=0)
         run = f"{self.path.name}-{self.connector}-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-        work = Work(run, now, asked, parts)
+        basis = {part: written_by(self.states / part) for part in parts}
+        work = Work(run, now, asked, parts, dict(faulty or {}), basis)
+        for file in (it for it in self.outbox().rglob("*") if it.is_file()):
+            _to_disk(file)  # or a machine that loses power could keep work.json, and not these
         partial = self.home / f".{_WORK_FILE}"
         partial.write_bytes(orjson.dumps(work))
+        _to_disk(partial)
         partial.replace(self.home / _WORK_FILE)
+        _to_disk(self.home)
         return work
 
     def in_hand(self) -> Work | None:
@@ -125,9 +140,20 @@ class Desk:
         file = self.home / _WORK_FILE
         if not file.exists():
             return None
-        said = orjson.loads(file.read_bytes())
-        stamp = dt.datetime.fromisoformat(said["stamp"])
-        return Work(said["run"], stamp, said["asked"], tuple(said["parts"]))
+        try:
+            said = orjson.loads(file.read_bytes())
+            return Work(
+                said["run"],
+                dt.datetime.fromisoformat(said["stamp"]),
+                said["asked"],
+                tuple(said["parts"]),
+                said.get("faulty", {}),
+                {part: (it[0], it[1]) for part, it in said.get("basis", {}).items()},
+            )
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            logger.warning("%s cannot be read (%s): it is done anew", file, type(error).__name__)
+        begun = (it.parent.name for it in self.outbox().glob(f"*/{JOURNAL_FILE}"))
+        return Work("", dt.datetime.now(dt.UTC), "", tuple(sorted(begun)))
 
 
 def job_home(path: JobPath, work_dir: Path) -> Path:
@@ -144,31 +170,6 @@ def asked_of(config: bytes, inputs: Inputs, *wishes: object) -> str:
     files = (*inputs.outputs, *inputs.mapping, *inputs.metadata)
     copies = sorted({file.parent.name for file in files})  # named for what is in them
     return hashlib.sha256(repr((config, copies, wishes)).encode()).hexdigest()[:32]
-
-
-def keep(s3: Any, desk: Desk, part: str, *, complete: bool) -> None:
-    """Store in S3 what the destination holds now: what it acknowledged of the part's outbox.
-
-    complete  every line was answered; otherwise nothing is stored if nothing was acknowledged
-    Safe to repeat, and to be killed.
-    """
-    outbox = WrittenOutbox.read(desk.outbox(part))
-    said = acknowledged(outbox.folder)
-    if complete or any(taken.any() for taken in said.values()):
-        _store(s3, desk, part, outbox, said)
-
-
-def settle(s3: Any, desk: Desk, work: Work) -> None:
-    """Store what was acknowledged of work that will not be finished, and clear the desk.
-
-    Who was sent something that nobody answered for counts as holding it, but not surely.
-    """
-    for part in work.parts:
-        outbox = WrittenOutbox.read(desk.outbox(part))
-        said = acknowledged(outbox.folder)
-        if any(taken.any() or taken.null_count() for taken in said.values()):
-            _store(s3, desk, part, outbox, said)
-    desk.clear()
 
 
 def write_output(s3: Any, desk: Desk, work: Work, receipts: bytes) -> S3Path:
@@ -191,19 +192,18 @@ def write_output(s3: Any, desk: Desk, work: Work, receipts: bytes) -> S3Path:
     return target
 
 
+def _to_disk(place: Path) -> None:
+    opened = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
 def _sent(outbox: Path) -> Iterator[Path]:
     numbered = sorted(outbox.glob("[0-9]*"))
     yield from (it for it in numbered if it.suffix in (".jsonl", ".parquet"))
     yield from sorted(outbox.glob("dead-letters.jsonl"))
-
-
-def _store(
-    s3: Any, desk: Desk, part: str, outbox: WrittenOutbox, said: Mapping[str, pl.Series]
-) -> None:
-    folder = fetch_state(s3, desk.stored_of(part), desk.states / part)
-    if outbox.files or read_state(folder).fingerprint != outbox.fingerprint:
-        promote(folder, [(outbox, said)])
-        store_state(s3, folder, desk.stored_of(part))
 
 
 def _stored_parts(s3: Any, desk: Desk) -> tuple[str, ...]:

@@ -99,7 +99,7 @@ def read_state(folder: Path, *, shard: int = 0, shards: int = 1) -> State:
     rows = pl.scan_parquet(generation / USERS_FILE).with_columns(_key().alias(_KEY))
     if shards > 1:
         rows = rows.filter(pl.col(_KEY) % shards == shard)
-    users = rows.collect()
+    users = rows.collect().rechunk()  # rows are gathered from it, part by part
     if not users[_KEY].is_sorted():
         users = users.sort(_KEY)
     return State(
@@ -150,6 +150,30 @@ def promote(folder: Path, answered: Sequence[tuple[WrittenOutbox, Acknowledged]]
     _write(folder, users, pl.read_parquet(now.items), now.fingerprint, tuple(attributes))
 
 
+def doubt(folder: Path, told: pl.DataFrame, attributes: Iterable[str] = ()) -> None:
+    """Write down who was told something of which nobody knows whether it is the latest.
+
+    told        user_id str, removed bool; all of them are sent again at the next run, or cleared
+    attributes  names that they may hold besides those that are known
+
+    What is known of everybody else stays.  Safe to repeat.
+    """
+    old = read_state(folder)
+    doubtful = told.filter(~pl.col(REMOVED) | pl.col(USER_ID).is_in(old.users[USER_ID].implode()))
+    users = (
+        pl.concat(
+            [
+                old.users.join(doubtful, on=USER_ID, how="anti"),
+                doubtful.select(USER_ID, pl.lit(STALE, pl.UInt64).alias(HASH)),
+            ]
+        )
+        .unique(USER_ID)
+        .sort(_key())
+    )
+    names = dict.fromkeys((*old.attributes, *attributes))
+    _write(folder, users, old.items, old.fingerprint or "", tuple(names))
+
+
 def state_files(folder: Path) -> tuple[Path, ...]:
     """Return the files of the generation that counts, `state.json` last; none before the first."""
     file = folder / STATE_FILE
@@ -157,6 +181,14 @@ def state_files(folder: Path) -> tuple[Path, ...]:
         return ()
     generation = folder / _said(file)["generation"]
     return (generation / USERS_FILE, generation / ITEMS_FILE, file)
+
+
+def held_counts(folder: Path) -> dict[str, int]:
+    """Return how many users each state that is in a folder of `folder` holds, by its name."""
+    return {
+        file.parent.name: int(_said(file)["users"])
+        for file in sorted(folder.glob(f"*/{STATE_FILE}"))
+    }
 
 
 def changed_items(old: pl.DataFrame, new: pl.DataFrame) -> pl.Series:

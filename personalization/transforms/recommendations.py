@@ -18,54 +18,25 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 import polars as pl
-import polars_hash as plh
 
-from personalization.columns import HASH, IDS, LINE, REMOVED, USER_ID
+from personalization.columns import HASH, LINE, REMOVED, USER_ID
 from personalization.errors import FatalError
 from personalization.transforms.fault_keeper import FaultKeeper
 from personalization.transforms.item_metadata import Items
 from personalization.transforms.outbox import OutboxWriter, WrittenOutbox
+from personalization.transforms.recommendation_delta import Comparison, DeltaOptions, Look
 from personalization.transforms.recommendation_lines import Fault
 from personalization.transforms.recommendation_rendering import AttributeRenderer, Renderer
-from personalization.transforms.recommendation_sources import UserLists, UserSource
-from personalization.transforms.recommendation_state import (
-    STALE,
-    Numbers,
-    State,
-    changed_items,
-    keys_of,
-    read_state,
-)
-from personalization.transforms.uniform_lines import SEPARATOR
+from personalization.transforms.recommendation_sources import UserSource
+from personalization.transforms.recommendation_state import STALE, Numbers, State, read_state
 
 log = logging.getLogger(__name__)
 
 _WORKERS: Final = 2  # each holds a part and its lines; polars itself uses all cores
 _CLEARED_ROWS: Final = 50_000
-_FEW_ITEMS: Final = 1000
 
-Flags = np.ndarray[Any, np.dtype[np.bool_]]
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class DeltaOptions:
-    """What is compared, and how much may disappear.
-
-    delta               False sends everybody, changed or not
-    clear_removed       take the attributes of users without recommendations away
-    most_cleared        fraction of the users held (0-1) above which clearing cannot be meant
-    clear_anyway        it is meant
-    shard, shards       only users whose XXH3-64 modulo `shards` is `shard`
-    """
-
-    delta: bool = True
-    clear_removed: bool = True
-    most_cleared: float = 0.25
-    clear_anyway: bool = False
-    shard: int = 0
-    shards: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,18 +55,6 @@ class RecommendationReport:
     faults: tuple[Fault, ...]
 
 
-@dataclass
-class _Look:
-    """What is kept of a part when its text is gone.  Arrays are by row."""
-
-    keys: Numbers
-    place: Numbers
-    changed: Flags
-    listed: Flags
-    empty: Flags
-    faults: tuple[Fault, ...]
-
-
 def write_outbox(
     source: UserSource[Any],
     renderer: Renderer,
@@ -111,15 +70,16 @@ def write_outbox(
     faults  where lines that are no recommendations are written to as they are, if there are any
 
     Safe to repeat: `target` is replaced and the state is only read.  Raises FatalError if more
-    users would be cleared than can be meant: an empty or half output must not clear everybody.
+    users would be cleared than can be meant: an empty or half output must not clear everybody.  Of
+    several shards, only all together can tell: see `refuse_to_clear`.
     """
     options = options or DeltaOptions()
     held = read_state(state, shard=options.shard, shards=options.shards)
     retired = tuple(name for name in held.attributes if name not in renderer.attributes)
     counts = dict.fromkeys(_COUNTS, 0) | source.counts | {"held": len(held.keys)}
-    work = _Work(source, renderer, items, held, retired, options)
+    work = Comparison(source, renderer, items, held, retired, options)
     parts = list(source.parts)
-    looks: list[_Look] = []
+    looks: list[Look] = []
     with OutboxWriter(target) as outbox, FaultKeeper(faults) as keeper:
         for look, rows in _in_order(work, parts):
             keeper.add(look.faults)
@@ -128,7 +88,8 @@ def write_outbox(
             outbox.add(rows)
         outbox.drop(_settle_repeats(source, parts, looks, counts))
         left = _left(held, looks) if options.clear_removed else np.empty(0, np.int64)
-        _refuse_to_clear(len(left), held, options)
+        if options.shards == 1:  # a shard is too few to tell by
+            refuse_to_clear(len(left), len(held.keys), options)
         for start in range(0, len(left), _CLEARED_ROWS):
             users = held.users[USER_ID].gather(left[start : start + _CLEARED_ROWS])
             outbox.add(_cleared(users, renderer.clearing(users, retired)))
@@ -162,80 +123,8 @@ _COUNTS: Final = (
 )
 
 
-class _Work:
-    """Compares a part with what is held, and renders what differs."""
-
-    def __init__(
-        self,
-        source: UserSource[Any],
-        renderer: Renderer,
-        items: Items,
-        held: State,
-        retired: tuple[str, ...],
-        options: DeltaOptions,
-    ) -> None:
-        self._source = source
-        self._renderer = renderer
-        self._held = held
-        self._retired = retired
-        self._options = options
-        self._everybody = not options.delta or held.fingerprint != renderer.fingerprint
-        changed = changed_items(held.items, items.versions)
-        self._items = None if self._everybody or changed.is_empty() else changed
-
-    def __call__(self, part: Any) -> tuple[_Look, pl.DataFrame]:
-        lists: UserLists = self._source.read(part)
-        rows = lists.rows
-        keys = keys_of(rows[USER_ID])
-        mine = keys % np.uint64(self._options.shards) == self._options.shard
-        listed = mine & (rows[IDS] != "").to_numpy()
-        place = self._held.places(rows[USER_ID], keys)
-        hashes = hashes_of(rows)
-        if self._everybody:
-            changed = listed.copy()
-        else:
-            before = np.where(place < 0, STALE, self._hash_at(place))
-            changed = listed & (before != hashes.to_numpy())
-            if self._items is not None:
-                changed |= listed & self._touched(rows[IDS], self._items)
-        look = _Look(keys, place, changed, listed, mine & ~listed, lists.faults)
-        told = rows.with_columns(hashes).filter(pl.Series(changed))
-        return look, told.select(
-            self._renderer.lines(told, self._retired),
-            USER_ID,
-            HASH,
-            pl.lit(False).alias(REMOVED),
-        )
-
-    def _hash_at(self, place: Numbers) -> Numbers:
-        hashes = self._held.users[HASH].to_numpy()
-        return hashes[place] if len(hashes) else np.zeros(len(place), np.uint64)
-
-    @staticmethod
-    def _touched(ids: pl.Series, changed: pl.Series) -> Flags:
-        """Return which lists hold a changed item."""
-        hit = np.zeros(len(ids), np.bool_)
-        place = np.arange(len(ids))
-        if len(changed) <= _FEW_ITEMS:  # most lists do not even hold such a text
-            place = ids.str.contains_any(changed.to_list()).arg_true().to_numpy()
-            ids = ids.gather(place)
-        if len(ids):
-            lists = ids.str.split(SEPARATOR)
-            length = lists.list.len().cast(pl.Int64).to_numpy()
-            held = lists.explode().is_in(changed.implode()).to_numpy()
-            hit[place] = np.add.reduceat(held, np.cumsum(length) - length, dtype=np.int64) > 0
-        return hit
-
-
-def hashes_of(rows: pl.DataFrame) -> pl.Series:
-    """Return XXH3-64 of each list's text (u64), never 0."""
-    hashed = plh.col(IDS).nchash.xxh3_64()
-    never_stale = pl.when(hashed == STALE).then(pl.lit(1, pl.UInt64)).otherwise(hashed)
-    return rows.select(never_stale.alias(HASH)).to_series()
-
-
 def _settle_repeats(
-    source: UserSource[Any], parts: list[Any], looks: list[_Look], counts: dict[str, int]
+    source: UserSource[Any], parts: list[Any], looks: list[Look], counts: dict[str, int]
 ) -> list[int]:
     """Count, of several rows for the same user, only the last.
 
@@ -267,7 +156,7 @@ def _settle_repeats(
     return written
 
 
-def _left(held: State, looks: list[_Look]) -> Numbers:
+def _left(held: State, looks: list[Look]) -> Numbers:
     """Return the rows, in the state, of users who have no recommendations now."""
     there = np.zeros(len(held.keys), np.bool_)
     for look in looks:
@@ -275,18 +164,19 @@ def _left(held: State, looks: list[_Look]) -> Numbers:
     return np.flatnonzero(~there)
 
 
-def _refuse_to_clear(left: int, held: State, options: DeltaOptions) -> None:
-    if options.clear_anyway or left <= options.most_cleared * len(held.keys):
+def refuse_to_clear(left: int, held: int, options: DeltaOptions) -> None:
+    """Raise FatalError if it cannot be meant that `left` of the `held` users are cleared."""
+    if options.clear_anyway or left <= options.most_cleared * held:
         return
     raise FatalError(
-        f"{left} of the {len(held.keys)} users that the destination holds have no recommendations "
+        f"{left} of the {held} users that the destination holds have no recommendations "
         f"now: more than the fraction {options.most_cleared:g} that may be cleared at once, so "
-        "nothing was written; look whether the output is complete, or raise maxClearedFraction, "
+        "nothing is sent; look whether the output is complete, or raise maxClearedFraction, "
         "or say that it is meant (clear_anyway)"
     )
 
 
-def _count(looks: list[_Look], left: Numbers, counts: dict[str, int]) -> None:
+def _count(looks: list[Look], left: Numbers, counts: dict[str, int]) -> None:
     for look in looks:
         known = look.place >= 0
         counts["users"] += int(look.listed.sum())

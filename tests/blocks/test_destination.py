@@ -5,7 +5,7 @@ from prefect.testing.standard_test_suites import BlockStandardTestSuite
 
 from blocks.destination import Destination
 from personalization.connectors import CustomerProfiles
-from personalization.errors import ConfigError
+from personalization.errors import ConfigError, FatalError
 
 DOMAIN = {"kind": "customer_profiles", "domain": "films"}
 
@@ -40,3 +40,17 @@ def test_a_wrong_setting_is_named_and_not_shown(aws):
     with pytest.raises(ConfigError, match="domian: Extra inputs are not permitted") as error:
         destination.connector(aws.clients)
     assert "s3cret" not in str(error.value)
+
+
+def test_a_check_proves_the_destination(aws):
+    aws.clients("customer-profiles").create_domain(DomainName="films", DefaultExpirationDays=90)
+
+    Destination(settings=DOMAIN).check(aws.clients)
+    with pytest.raises(FatalError, match="ResourceNotFoundException"):
+        Destination(settings={**DOMAIN, "domain": "none"}).check(aws.clients)
+
+
+def test_all_settings_are_there_for_who_builds_with_them():
+    destination = Destination(settings=DOMAIN, secrets={"token": "s3cret"})
+
+    assert destination.whole == {**DOMAIN, "token": "s3cret"}

@@ -58,6 +58,24 @@ def test_attributes_need_an_object_type_to_be_in(profiles: World):
         deliver_once(profiles.connector(object_type=None), [b"{}"])
 
 
+def test_an_audience_would_replace_what_an_object_holds_so_another_way_is_shown(profiles: World):
+    with pytest.raises(
+        ConfigError,
+        match=r"'Drama' would replace other audiences and recommendations; let the flow "
+        r"postprocess import the audiences \(parameter destination\): by upload jobs, as segments",
+    ):
+        profiles.connector().membership("Drama")
+
+
+def test_an_object_type_is_one_place_and_belongs_to_its_domain(profiles: World, pinpoint: World):
+    place = profiles.connector().whole
+
+    assert place is not None
+    assert place.startswith("object type 'Recommendations' of Customer Profiles domain 'd-")
+    assert profiles.connector(object_type=None).whole is None
+    assert pinpoint.connector().whole is None  # attributes are set one by one
+
+
 def test_a_check_looks_for_the_object_type(profiles: World):
     with pytest.raises(FatalError, match="Object type Nothing was not found"):
         profiles.connector(object_type="Nothing").check()

@@ -218,14 +218,24 @@ def test_a_key_that_is_withdrawn_is_fatal(ends: FarEnds):
         delivered(connector(ends), [line("ana", a=1)])
 
 
-def test_an_error_without_an_index_refuses_the_batch(monkeypatch):
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ([{"type": "something"}], "something"),
+        ([{"type": "something", "index": True}], "something"),
+        (["something"], "something"),
+        (5, "5"),
+    ],
+    ids=["none", "true", "text", "number"],
+)
+def test_an_error_without_an_index_refuses_the_batch(monkeypatch, errors: Any, said: str):
     async def vague(self: Any, request: Any) -> Any:
-        return far.answer({"message": "success", "errors": [{"type": "something"}]}, 201)
+        return far.answer({"message": "success", "errors": errors}, 201)
 
     monkeypatch.setattr(far.Braze, "_track", vague)
     with (
         FarEnds() as there,
-        pytest.raises(BatchRefused, match="refused somebody in a batch: something"),
+        pytest.raises(BatchRefused, match=f"refused somebody in a batch: {said}"),
     ):
         delivered(connector(there), [line("ana", a=1)])
 

@@ -9,8 +9,9 @@ import pytest
 
 from personalization.connectors import BatchRefused, Customerio, build
 from personalization.connectors.customerio import _delivered
-from personalization.errors import FatalError
+from personalization.errors import ConfigError, FatalError
 from personalization.local.far_ends.server import FarEnds
+from personalization.transforms.audience_names import logical_name
 from tests.connectors.attribute_worlds import deliver_once
 from tests.delivery.conftest import no_clients
 
@@ -33,9 +34,12 @@ def lines(it: Customerio, inside: str, *users: str) -> list[bytes]:
     return [f'{before}"{user}"{between}{inside}{after}'.encode() for user in users]
 
 
+ACTION = logical_name({"itemAttributes": 'ITEMS.genres = "Action"'})
+
+
 def test_an_audience_with_a_number_is_a_segment_that_people_join_and_leave(ends: FarEnds):
-    it = customerio(ends)
-    seven = it.membership("7")
+    it = customerio(ends, segments={ACTION: 7})
+    seven = it.membership(ACTION)
     deliver_once(it, lines(it, seven.joined, "ana", "bob", "eve"))
     answer = deliver_once(
         it, [*lines(it, seven.left, "bob"), *lines(it, seven.joined, "ana", "zoe")]
@@ -46,10 +50,24 @@ def test_an_audience_with_a_number_is_a_segment_that_people_join_and_leave(ends:
 
 
 def test_a_segment_that_was_not_made_is_fatal(ends: FarEnds):
-    it = customerio(ends)
+    it = customerio(ends, segments={ACTION: 8})
 
     with pytest.raises(FatalError, match="answered 404: there is no such segment; check the end"):
-        deliver_once(it, lines(it, it.membership("8").joined, "ana"))
+        deliver_once(it, lines(it, it.membership(ACTION).joined, "ana"))
+
+
+def test_an_audience_without_a_number_is_an_attribute(ends: FarEnds):
+    it = customerio(ends, segments={ACTION: 7})
+    deliver_once(it, lines(it, it.membership("7").joined, "ana"))
+
+    assert ends["customerio"].segments[7] == set()
+    assert ends["customerio"].holds("ana") == {"7": True}
+
+
+@pytest.mark.parametrize("number", [0, "seven"])
+def test_a_segment_has_a_number(ends: FarEnds, number: Any):
+    with pytest.raises(ConfigError, match=rf"misconfigured: segments\.{ACTION}: Input should be"):
+        customerio(ends, segments={ACTION: number})
 
 
 def test_an_error_without_an_index_refuses_the_batch():

@@ -10,6 +10,7 @@ import pytest
 
 from personalization.connectors import BatchRefused, Klaviyo, build
 from personalization.errors import RetryableError
+from personalization.local.far_ends import end
 from personalization.local.far_ends import klaviyo as far
 from personalization.local.far_ends.server import FarEnds
 from tests.connectors.attribute_worlds import deliver_once
@@ -76,6 +77,18 @@ def test_an_answer_that_says_nothing_is_trouble_that_may_pass(
 
     with pytest.raises(RetryableError, match=r"answered 202, without data\.id"):
         deliver_once(klaviyo(ends), [profile("ana", a=1)])
+
+
+def test_errors_that_name_nobody_refuse_the_batch(monkeypatch: pytest.MonkeyPatch):
+    async def nothing(self: Any, request: Any) -> Any:
+        return end.answer({"data": None, "links": None})
+
+    monkeypatch.setattr(far.Klaviyo, "_errors", nothing)
+    with (
+        FarEnds() as there,
+        pytest.raises(BatchRefused, match="failed 1 profiles of job job-1 and named 0"),
+    ):
+        deliver_once(klaviyo(there), [profile("ana", __invalid=1)])
 
 
 def test_a_look_that_fails_does_not_begin_the_job_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -125,6 +126,24 @@ def test_wrong_settings_are_all_named_on_one_line_and_their_values_are_not():
     assert said.endswith("; retries: Extra inputs are not permitted")
     assert "s3cret" not in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "braze", "api_key": "REAL-KEY"},
+        {"kind": "braze", "endpoint": "https://rest.test", "apikey": "REAL-KEY"},
+        {"kind": "webhook", "url": "https://crm.test", "secret": "KEY"},
+        {"kind": "webhook", "url": "https://crm.test", "secret": "s" * 9, "query": "?code=KEY"},
+    ],
+    ids=["something-else-missing", "misspelt", "too-short", "no-query"],
+)
+def test_a_secret_is_not_in_the_traceback_of_a_mistake_either(settings: dict[str, Any]):
+    with pytest.raises(ConfigError, match="is misconfigured") as caught:
+        build(settings, no_clients)
+
+    assert "KEY" not in "".join(traceback.format_exception(caught.value))
+    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from personalization.connectors import BatchRefused, Delivered, Rejected, Webhook
+from personalization.connectors import BatchRefused, Delivered, Rejected, Webhook, build
 from personalization.connectors.webhook import WebhookConfig
-from personalization.errors import FatalError, RetryableError
+from personalization.errors import ConfigError, FatalError, RetryableError
 from personalization.local.far_ends import end
 from personalization.local.far_ends import webhook as far
 from personalization.local.far_ends.server import FarEnds
@@ -33,9 +33,10 @@ class Recorder(end.End):
         super().__init__()
         self.said = (body or {}, status, headers)
         self.got: list[tuple[dict[str, str], bytes]] = []
+        self.urls: list[str] = []
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.post("/x", self._post)]
+        return [web.post("/x", self._post), web.post("/x/", self._post)]
 
     def holds(self, user: str) -> dict[str, Any] | None:
         return {} if user in self.users() else None
@@ -47,6 +48,7 @@ class Recorder(end.End):
         return web.Response(status=429, headers={"Retry-After": f"{wait_s:g}"})
 
     async def _post(self, request: web.Request) -> web.Response:
+        self.urls.append(str(request.rel_url))
         self.got.append((dict(request.headers), await request.read()))
         return end.answer(*self.said)
 
@@ -115,13 +117,24 @@ def test_those_who_are_named_are_rejected():
             BatchRefused,
             "refused a batch with 400: bad json",
         ),
+        (Recorder(409, {"error": "in progress"}), RetryableError, "answered 409: in progress"),
         (Recorder(422), BatchRefused, "refused a batch with 422"),
         (Recorder(403), FatalError, "refused the key with 403"),
         (Recorder(404), FatalError, "answered 404; check the endpoint"),
         (Recorder(302, headers={"Location": "/y"}), FatalError, "answered 302; check the endpoint"),
         (Recorder(200, {"rejected": [{"index": 2}]}), BatchRefused, "was not in the batch"),
     ],
-    ids=["throttled", "down", "bad", "unprocessable", "denied", "gone", "moved", "nonsense"],
+    ids=[
+        "throttled",
+        "down",
+        "bad",
+        "in-progress",
+        "unprocessable",
+        "denied",
+        "gone",
+        "moved",
+        "nonsense",
+    ],
 )
 def test_answers_are_taken_for_what_they_mean(
     recorder: Recorder, error: type[Exception], said: str
@@ -163,11 +176,47 @@ def test_nobody_is_made_to_wait_for_days():
     assert caught.value.retry_after_s == 900
 
 
+@pytest.mark.parametrize("path", ["/hook/x", "/hook/x/"], ids=["file", "folder"])
+def test_a_url_is_called_as_it_is_written(path: str):
+    recorder = Recorder()
+    with FarEnds(ends=[recorder]) as ends:
+        deliver_once(webhook(f"{ends.url}{path}"), LINES)
+
+    assert recorder.urls == [path]
+
+
+def test_a_query_is_sent_and_never_shown(caplog: pytest.LogCaptureFixture):
+    recorder = Recorder()
+    with FarEnds(ends=[recorder]) as ends, caplog.at_level("DEBUG"):
+        it = webhook(f"{ends.url}/hook/x", query="code=a%2Fb&x=1")
+        it.check()
+        deliver_once(it, LINES)
+        recorder.said = ({}, 404, None)
+        with pytest.raises(FatalError) as caught:
+            deliver_once(it, LINES)
+
+    assert recorder.urls[0] == "/hook/x?code=a%2Fb&x=1"
+    assert "code" not in str(caught.value) + repr(it.config)
+    ours = [it.getMessage() for it in caplog.records if not it.name.startswith("aiohttp.access")]
+    assert [it for it in ours if "code=" in it] == []
+
+
+@pytest.mark.parametrize("query", ["", "?a=1", "a=1#b", "a b", "ä=1"])
+def test_a_query_is_what_stands_after_the_mark(query: str):
+    with pytest.raises(ConfigError, match=r"query: Value error, write what stands after the \?"):
+        build(
+            {"kind": "webhook", "url": "https://x.test", "secret": "s" * 8, "query": query},
+            no_clients,
+        )
+
+
 def test_a_check_says_when_nothing_is_there():
     with FarEnds() as ends:
         webhook(f"{ends.url}/webhook/hook").check()
         with pytest.raises(FatalError, match="has nothing at this URL: 404; check it"):
             webhook(f"{ends.url}/webhook/nothing").check()
+        # What is there may be there for those only who have the query.
+        webhook(f"{ends.url}/webhook/nothing", query="code=1").check()
 
 
 def test_a_delivery_needs_an_open_door():

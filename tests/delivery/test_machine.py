@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -234,6 +237,99 @@ def test_a_run_that_is_taken_up_with_other_limits_sends_only_what_is_open(tmp_pa
     assert sorted(crm.users) == [each for each in many if each not in ("u00", "u01", "u02", "u09")]
 
 
+class Killed(BaseException):
+    """Ends a delivery as a kill does: nothing is written down after it."""
+
+
+def killed_with_two_in_flight(folder: Path, script: Callable[[list[str]], Any]) -> Scripted:
+    """Let two batches be in flight, then kill; return who was sent, under which keys."""
+
+    class Mortal(Scripted):
+        async def deliver(self, lines, *, key):
+            said = await super().deliver(lines, key=key)
+            if self.script(["last"]):
+                await asyncio.sleep(0.05)
+                raise Killed
+            return said
+
+    crm = Mortal(script, in_flight=2)
+    with pytest.raises(Killed):
+        deliver(crm, folder, run="r1", patience=QUICK)
+    return crm
+
+
+def keys(*senders: Scripted) -> dict[tuple[str, ...], set[str]]:
+    found: dict[tuple[str, ...], set[str]] = {}
+    for crm in senders:
+        for batch, key in zip(crm.batches, crm.keys, strict=True):
+            found.setdefault(tuple(batch), set()).add(key)
+    return found
+
+
+def test_after_a_kill_the_batches_in_flight_are_sent_again_as_they_were(tmp_path: Path):
+    folder = write_outbox(tmp_path / "outbox", ["abcdefghijkl"])
+    answered = []
+
+    def script(users: list[str]) -> bool | None:
+        if users == ["last"]:
+            return len(answered) > 1
+        answered.append(users)
+        return None
+
+    first = killed_with_two_in_flight(folder, script)
+    journal = Journal(Outbox(folder), "r1", "scripted")
+    journal.close()
+    second = Scripted(in_flight=1)
+    deliver(second, folder, run="r1")
+
+    in_flight = [["abcdefghijkl"[row] for row in rows] for _, rows in journal.unanswered]
+    assert in_flight
+    assert second.batches[: len(in_flight)] == in_flight
+    assert set(map(tuple, second.batches)) <= {
+        tuple("abc"),
+        tuple("def"),
+        tuple("ghi"),
+        tuple("jkl"),
+    }
+    assert all(len(found) == 1 for found in keys(first, second).values())
+
+
+@pytest.mark.parametrize("rows", [2, 1000], ids=["lines", "bytes"])
+def test_a_batch_that_limits_forbid_now_is_cut_anew(tmp_path: Path, rows: int):
+    folder = write_outbox(tmp_path / "outbox", ["abcde"])
+    journal = Journal(Outbox(folder), "r1", "scripted")
+    journal.begin("00000", [0, 1, 2])
+    journal.close()
+    crm = Scripted(max_rows=rows, max_bytes=80, in_flight=1)
+    deliver(crm, folder, run="r1")
+
+    assert crm.batches == [["a", "b"], ["c", "d"], ["e"]]
+
+
+def test_parts_of_a_batch_are_sent_again_as_parts(tmp_path: Path):
+    folder = write_outbox(tmp_path / "outbox", ["abcdef"])
+    journal = Journal(Outbox(folder), "r1", "scripted")
+    journal.begin("00000", [0, 1, 2])
+    journal.begin("00000", [3, 4, 5])
+    journal.answered("00000", [0, 2], (), 1)  # b was put off,
+    journal.begin("00000", [1])  # sent again,
+    journal.begin("00000", [3])  # and the other batch was halved: e and f were not sent again yet
+    journal.close()
+    crm = Scripted(in_flight=1)
+    deliver(crm, folder, run="r1")
+
+    assert crm.batches == [["b"], ["d"], ["e", "f"]]
+
+
+def test_a_damaged_journal_says_what_to_do(outbox: Path):
+    deliver(Scripted(), outbox, run="r1")
+    text = (outbox / JOURNAL).read_bytes().replace(b'"rows"', b'"ro\x00s', 1)
+    (outbox / JOURNAL).write_bytes(text)
+
+    with pytest.raises(FatalError, match="is damaged, so nobody knows what was answered; remove"):
+        deliver(Scripted(), outbox, run="r1")
+
+
 def test_the_outbox_is_delivered_by_one_process_at_a_time(outbox: Path):
     journal = Journal(Outbox(outbox), "r1", "scripted")
     try:
@@ -270,6 +366,24 @@ def test_progress_is_told_and_ends_with_everything(outbox: Path):
 
     assert (told[-1].total, told[-1].accepted, told[-1].rejected) == (7, 6, 1)
     assert told[-1].requests == 3
+
+
+@pytest.mark.parametrize("where", ["open", "deliver", "close"])
+def test_a_connector_that_breaks_is_named_and_what_it_quotes_is_not(outbox: Path, where: str):
+    class Broken(Scripted):
+        pass
+
+    async def breaks(*_: object, **__: object) -> None:
+        raise KeyError("ana@example.test")
+
+    setattr(Broken, where, breaks)
+
+    with pytest.raises(
+        FatalError, match=r"^Broken broke with KeyError at test_machine\.py:\d+, .*; mend it"
+    ) as caught:
+        deliver(Broken(), outbox, run="r1")
+
+    assert "ana" not in str(caught.value)
 
 
 def test_a_callback_that_fails_ends_the_run_and_is_heard_of(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,17 +19,30 @@ def limits(rows: int, size: int, line: int | None = None) -> RequestLimits:
     return RequestLimits(rows, size, 1.0, 1, line)
 
 
-@given(st.lists(st.integers(1, 60), max_size=40), st.integers(1, 8), st.integers(20, 100))
-def test_every_line_is_in_one_batch_in_order_and_no_batch_is_over_a_limit(
-    sizes: list[int], rows: int, size: int
+@given(
+    st.lists(st.lists(st.integers(1, 60), max_size=20), max_size=4),
+    st.integers(1, 8),
+    st.integers(20, 100),
+)
+def test_every_line_is_in_one_batch_in_order_and_as_many_as_may_be_go_together(
+    blocks: list[list[int]], rows: int, size: int
 ):
-    lines = [b"x" * each for each in sizes]
-    batches = list(_cut("00000", enumerate(lines), limits(rows, size)))
+    lines = [b"x" * each for block in blocks for each in block]
+    numbers = iter(range(len(lines)))
+    numbered = [([next(numbers) for _ in block], [b"x" * it for it in block]) for block in blocks]
+    batches = list(_cut("00000", numbered, limits(rows, size)))
 
-    sent = [line for batch in batches for line in batch.lines]
-    fits = [line for line in lines if len(line) < size]
-    assert sorted(sent) == sorted(lines)
-    assert [line for line in sent if len(line) < size] == fits
+    sent = [
+        (row, line) for batch in batches for row, line in zip(batch.rows, batch.lines, strict=True)
+    ]
+    assert sorted(sent) == list(enumerate(lines))
+    assert [it for it in sent if len(it[1]) < size] == [
+        (row, line) for row, line in enumerate(lines) if len(line) < size
+    ]
+    usual = [batch for batch in batches if len(batch.lines[0]) < size]
+    for batch, following in pairwise(usual):
+        total = sum(len(line) + 1 for line in batch.lines)
+        assert len(batch.rows) == rows or total + len(following.lines[0]) + 1 > size
     for batch in batches:
         assert len(batch.lines) <= rows
         total = sum(len(line) + 1 for line in batch.lines)
@@ -39,6 +53,17 @@ def test_batches_never_reach_over_files(tmp_path: Path):
     outbox = Outbox(write_outbox(tmp_path / "outbox", ["ab", "cd"]))
 
     assert [batch.file for batch in outbox.batches(limits(10, 1000))] == ["00000", "00001"]
+
+
+def test_batches_go_on_where_a_read_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("personalization.delivery.outbox._BLOCK_BYTES", 20)
+    outbox = Outbox(write_outbox(tmp_path / "outbox", ["abcdefgh"]))
+    first, second = outbox.batches(limits(5, 1000), {"00000": bytearray([0, 0, 1])})
+
+    assert first.rows == (0, 1, 3, 4, 5)
+    assert second.rows == (6, 7)
+    lines = (outbox.folder / "00000.jsonl").read_bytes().splitlines()
+    assert list(first.lines + second.lines) == lines[:2] + lines[3:]
 
 
 def test_what_was_answered_is_left_out(tmp_path: Path):

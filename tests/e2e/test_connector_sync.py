@@ -248,9 +248,11 @@ def test_a_key_that_is_refused_stops_its_connector_and_no_other(shop):
 
 def test_trouble_that_passes_is_waited_for_under_the_same_run(shop, monkeypatch):
     import tasks.deliver
+    import tasks.reading
 
-    quick = tasks.deliver.deliver_part.with_options(retry_delay_seconds=0)
-    monkeypatch.setattr(tasks.deliver, "deliver_part", quick)
+    for module, name in ((tasks.deliver, "deliver_part"), (tasks.reading, "check_connector")):
+        quick = getattr(module, name).with_options(retries=20, retry_delay_seconds=0)
+        monkeypatch.setattr(module, name, quick)
     job = shop.for_users(1500, connectors={"braze": {}})
     shop.ends.set_faults(Faults(unavailable=0.3, half=0.1, seed=4))
 
@@ -292,7 +294,183 @@ def test_everything_wrong_in_a_job_is_said_at_once(shop):
     with pytest.raises(ConfigError) as caught:
         sync(shop.golden(), destinations={"braze": "braze-eu"})
     [finding] = caught.value.findings
-    assert finding.problem == "there is no Destination block named 'braze-eu'"
+    assert finding.problem == (
+        "there is no Destination block named 'braze-eu'; save one (letters, digits and dashes), or "
+        "leave the connector out of destinations"
+    )
+
+
+def test_configuration_destinations_and_inputs_are_looked_at_together(shop, caplog):
+    doubtful = {"listName": "mine", "itemMetadataFields": ["name"]}
+    job = shop.job(
+        "related_items", connectors={"crm": {}, "braze": doubtful, "eu": {"maxItems": 0}}
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        sync(job)
+
+    said = [f"{it.where}: {it.problem}" for it in caught.value.findings]
+    assert said[0] == "connectors.eu.maxItems: is 0"
+    assert said[1].startswith("connectors.crm: connector kind 'crm' is unknown")
+    assert said[2].startswith("batchInferencePath: s3://shop/batch/ holds no output of a batch job")
+    assert said[3] == ": holds no .csv"
+    assert said[4].startswith("connectors.braze.itemMetadataFields: names fields, and ")
+    assert len(said) == 5
+    assert "connectors.braze.listName: is not used: only style objects has one list" in caplog.text
+    assert "only style objects has one list" in artifact("findings-job")
+
+
+def test_a_jobs_settings_cannot_send_the_blocks_key_elsewhere(shop):
+    from blocks.destination import Destination
+
+    ssm = shop.aws.clients("ssm")
+    folder = "/prod/personalize-connectors/braze/"
+    for name, value in (("rest-endpoint-url", f"{shop.ends.url}/braze"), ("api-key", KEY)):
+        ssm.put_parameter(Name=f"{folder}{name}", Value=value, Type="String")
+    kept = {"kind": "braze", "stored": f"ssm:{folder}"}
+    Destination(settings=kept).save("kept", overwrite=True)
+    Destination(settings={"kind": "klaviyo"}, secrets={"api_key": KEY}).save(
+        "klaviyo", overwrite=True
+    )
+    with FarEnds() as alien:
+        elsewhere = {"rest_endpoint_url": f"{alien.url}/braze"}
+        job = shop.for_users(
+            3,
+            connectors={
+                "klaviyo": {"settings": {"endpoint": f"{alien.url}/klaviyo"}},
+                "kept": {"kind": "braze", "settings": elsewhere},
+                "own": {"kind": "braze", "settings": {"stored": f"ssm:{folder}", **elsewhere}},
+                "this:X": {},
+                "files": {"settings": {"location": "/tmp/anywhere"}},
+            },
+        )
+        with pytest.raises(ConfigError) as caught:
+            sync(job)
+        asked = [dict(end.requests) for end in alien.ends.values()]
+
+    said = {it.where: it.problem for it in caught.value.findings}
+    assert asked == [{}] * len(asked)
+    assert said.pop("connectors.this:X").startswith("kind 'this:X' names a class by its place")
+    assert "a folder on disk is only for a saved" in said.pop("connectors.files")
+    assert said == {
+        "connectors.klaviyo.settings.endpoint": "is the saved block's, not the job's to say",
+        "connectors.kept.settings.rest_endpoint_url": "is the saved block's, not the job's to say",
+        "connectors.own.settings.rest_endpoint_url": (
+            "is to be kept beside the key, in `stored`, not the job's to say"
+        ),
+    }
+
+
+def test_what_is_stored_in_aws_is_enough(shop):
+    ssm = shop.aws.clients("ssm")
+    for name, value in (("rest-endpoint-url", f"{shop.ends.url}/braze"), ("api-key", KEY)):
+        ssm.put_parameter(Name=f"/prod/personalize/{name}", Value=value, Type="String")
+    settings = {"stored": "ssm:/prod/personalize/", "batch_size": 2}
+    job = shop.for_users(4, connectors={"own": {"kind": "braze", "settings": settings}})
+
+    assert sync(job).total("requests") == 2
+    assert len(shop.braze.users()) == 4
+
+
+def test_a_connector_finds_the_block_of_its_name_with_dashes(shop):
+    from blocks.destination import Destination
+
+    place = {"kind": "braze", "endpoint": f"{shop.ends.url}/braze"}
+    Destination(settings=place, secrets={"api_key": KEY}).save("our-crm", overwrite=True)
+    job = shop.for_users(2, connectors={"our_crm": {}})
+
+    assert sync(job).total("accepted") == 2
+    with pytest.raises(ConfigError) as caught:
+        sync(shop.for_users(2, connectors={"customer_profiles": {}}))
+    assert "there is no Destination block named 'customer-profiles'" in str(caught.value)
+
+
+def test_a_wrong_key_is_found_before_anything_is_prepared_and_in_a_dry_run_too(shop, tmp_path):
+    job = shop.for_users(5, connectors={"braze": {}})
+    shop.braze.revoke(KEY)
+
+    for dry in (False, True):
+        with pytest.raises(FatalError, match=r"braze: .* refused the key with 401"):
+            sync(job, dry_run=dry)
+
+    assert list((tmp_path / "work").rglob("*.jsonl")) == []
+    assert shop.requests == 0
+
+
+def test_a_key_that_may_not_read_may_deliver_all_the_same(shop, caplog):
+    job = shop.for_users(5, connectors={"braze": {}})
+
+    assert sync(job).total("accepted") == 5
+    assert "braze: its check needs a permission that its key has not got" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("job_type", "ask", "said"),
+    [
+        ("user_personalization", "itemId", "it looks like one that was asked by itemId"),
+        ("user_segmentation", "userId", "it looks like one that was asked by userId"),
+    ],
+    ids=["items-for-users", "no-segments"],
+)
+def test_an_output_of_another_kind_is_no_reason_to_call_it_done(shop, job_type, ask, said):
+    shop.answered({"a": ["b"], "c": ["d"]}, "batch/x_2026_01_01_00_00_00/", ask)
+
+    with pytest.raises(ConfigError, match=said):
+        sync(shop.job(job_type, connectors={"braze": {}}))
+
+    assert shop.braze.users() == []
+
+
+def test_an_audience_becomes_the_manual_segment_with_its_number(shop):
+    from blocks.destination import Destination
+
+    def members(*users: str) -> None:
+        query = {"itemAttributes": 'ITEMS.genres = "Action"'}
+        line = json.dumps({"input": query, "output": {"usersList": users}})
+        shop.put(f"batch/seg_2026_01_0{len(users)}_00_00_00/job.json.out", line)
+        shop.put(f"batch/seg_2026_01_0{len(users)}_00_00_00/_CHECK", "")
+
+    with FarEnds() as ends:
+        place = {"kind": "customerio", "endpoint": f"{ends.url}/customerio"}
+        secrets = {"site_id": "local", "api_key": "local"}
+        Destination(settings=place, secrets=secrets).save("customerio", overwrite=True)
+        numbers = {"segments": {"ITEMSgenresAction": 7}}
+        given = {"customerio": {"settings": numbers, "maxClearedFraction": 1}}
+        job = shop.job("user_segmentation", connectors=given)
+        members("ana", "bo")
+        sync(job)
+        first = set(ends["customerio"].segments[7])
+        members("cy", "bo", "di")
+        sync(job)
+
+        assert first == {"ana", "bo"}
+        assert ends["customerio"].segments[7] == {"bo", "cy", "di"}
+
+
+def test_a_replay_reads_the_letters_with_the_credentials_of_the_block(shop, monkeypatch):
+    from prefect_aws import AwsCredentials
+    from prefect_aws.client_parameters import AwsClientParameters
+
+    from deployments.cli import app
+
+    report = sync(shop.for_users(5, connectors={"webhook": {}}))
+    letters = f"s3://{BUCKET}/{report.outputs['webhook'].key}dead-letters.jsonl"
+    AwsCredentials(
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+        region_name="us-east-1",
+        aws_client_parameters=AwsClientParameters(endpoint_url=os.environ["AWS_ENDPOINT_URL"]),
+    ).save("replaying", overwrite=True)
+    for name in [it for it in os.environ if it.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    told = ["replay", letters, "--to", "webhook", "--credentials", "replaying"]
+    replayed = CliRunner().invoke(app, told)
+    foreign = CliRunner().invoke(app, [*told[:3], "braze", *told[4:]])
+
+    assert "1 rejected" in replayed.output
+    assert foreign.exit_code != 0
+    assert "replay it to the one that rejected it" in " ".join(foreign.output.split())
 
 
 def test_a_destination_of_files_only_cannot_take_a_job(shop, monkeypatch):

@@ -153,6 +153,26 @@ def test_what_means_nothing_to_the_job_is_a_warning():
     ]
 
 
+def test_what_can_be_read_of_a_wrong_configuration_is_there():
+    document = sample(mergePolicy="x", connectors={"braze": {"maxItems": 3}, "eu": {"maxItems": 0}})
+    checked = check(json.dumps(document), "c")
+
+    assert checked.job is None
+    assert checked.place == PATH
+    assert {name: it.max_items for name, it in checked.connectors.items()} == {"braze": 3}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [[1], {"batchInferencePath": 3, "connectors": []}, {"batchInferencePath": "x"}, "{"],
+    ids=["list", "types", "no-uri", "text"],
+)
+def test_of_nothing_nothing_is_read(document):
+    checked = check(json.dumps(document), "c")
+
+    assert (checked.place, checked.connectors) == (None, {})
+
+
 def test_loading_raises_with_every_finding():
     with pytest.raises(ConfigError, match=r"^job\.json cannot be used: 2 errors") as refused:
         load("{}", "job.json")

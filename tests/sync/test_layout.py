@@ -43,6 +43,8 @@ def test_everything_lies_where_the_aws_solution_has_it_under_the_jobs_own_type()
             "is not the folder of a job; write s3://bucket/etl_jobs",
         ),
         ("s3://b/etl_jobs/related_items/", "is not the folder of a job"),
+        ("s3://b/etl_jobs/related_items/config.json", "is not the folder of a job"),
+        ("s3://b/etl_jobs/related_items/config.json/", "is not the folder of a job"),
         (
             "s3://b/etl_jobs/related/shop/",
             "job type 'related' is unknown; there are: related_items",

@@ -134,7 +134,7 @@ def test_the_golden_job_from_s3_and_its_state_back(s3, tmp_path):
     report = prepared(s3, tmp_path, path, job)
     first = report.outbox.lines("00000").read_text().splitlines()
     promote(tmp_path / "state", [(report.outbox, everything(report.outbox))])
-    store_state(s3, tmp_path / "state", path.state("braze"))
+    store_state(s3, tmp_path / "state", path.state("braze"), "run")
     second = prepared(s3, tmp_path / "elsewhere", path, job)
 
     assert [json.loads(line) for line in first if '"123"' in line] == [
@@ -150,7 +150,7 @@ def test_only_the_last_two_generations_of_a_state_are_kept(s3, tmp_path):
     for _ in range(4):
         outbox = prepared(s3, tmp_path, path, job).outbox
         promote(tmp_path / "state", [(outbox, everything(outbox))])
-        store_state(s3, tmp_path / "state", path.state("braze"))
+        store_state(s3, tmp_path / "state", path.state("braze"), "run")
 
     kept = s3.list_objects_v2(Bucket="bbb", Prefix=path.state("braze").key)["Contents"]
     names = sorted(it["Key"].removeprefix(path.state("braze").key) for it in kept)
@@ -169,7 +169,7 @@ def test_the_first_run_has_an_empty_state(s3, tmp_path):
 
     assert len(state.users) == 0
     assert state.fingerprint is None
-    store_state(s3, tmp_path / "state", S3Path("bbb", "nothing/"))
+    store_state(s3, tmp_path / "state", S3Path("bbb", "nothing/"), "run")
     assert s3.list_objects_v2(Bucket="bbb", Prefix="nothing/")["KeyCount"] == 0
 
 

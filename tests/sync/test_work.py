@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
-from personalization.delivery.journal import Journal
-from personalization.delivery.outbox import Outbox
 from personalization.local.server import LocalAws
 from personalization.sync.layout import JobPath
-from personalization.sync.state_store import fetch_state
-from personalization.sync.work import RECOMMENDATIONS, Desk, asked_of, keep, settle, write_output
-from personalization.transforms.recommendation_state import read_state
+from personalization.sync.work import RECOMMENDATIONS, Desk, asked_of, write_output
 from tests.sync.test_shards import outbox
 
 JOB = JobPath.parse("s3://bbb/etl_jobs/user_personalization/shop/")
@@ -34,19 +29,6 @@ def desk(s3: Any, tmp_path: Path) -> Desk:
     made.begin(s3)
     outbox(made.outbox(RECOMMENDATIONS), ["ana", "bo", "cy"], users=3)
     return made
-
-
-def deliver(desk: Desk, run: str, answered: int, begun: int) -> None:
-    """Note, as a delivery does, what was sent and what was answered, by the number of lines."""
-    journal = Journal(Outbox(desk.outbox(RECOMMENDATIONS)), run, "braze")
-    journal.begin("00000", range(begun))
-    journal.answered("00000", range(answered), (), 1)
-    journal.close()
-
-
-def held(s3: Any, desk: Desk, folder: Path) -> dict[str, int]:
-    state = read_state(fetch_state(s3, desk.stored, folder))
-    return dict(zip(state.users["user_id"], state.users["hash"], strict=True))
 
 
 def keys(s3: Any, prefix: str) -> list[str]:
@@ -75,32 +57,6 @@ def test_jobs_connectors_and_destinations_have_desks_of_their_own(desk):
 
     assert len(homes) == 6
     assert Desk(JOB, "braze", "eu", desk.work_dir).stored == desk.stored / "@eu/"
-
-
-def test_only_what_was_acknowledged_is_kept(s3, desk, tmp_path):
-    keep(s3, desk, RECOMMENDATIONS, complete=False)
-    nothing = keys(s3, "")
-    deliver(desk, "run", answered=2, begun=2)
-    keep(s3, desk, RECOMMENDATIONS, complete=False)
-
-    assert nothing == []
-    assert held(s3, desk, tmp_path / "state") == {"ana": 7, "bo": 7}
-
-
-def test_what_nobody_answered_for_is_held_in_doubt_when_the_rest_is_given_up(s3, desk, tmp_path):
-    work = desk.take_in_hand("asked", (RECOMMENDATIONS,))
-    deliver(desk, work.run, answered=1, begun=2)
-
-    settle(s3, desk, work)
-
-    assert held(s3, desk, tmp_path / "state") == {"ana": 7, "bo": 0}
-    assert desk.in_hand() is None
-
-
-def test_work_that_was_not_begun_is_given_up_without_a_trace(s3, desk):
-    settle(s3, desk, desk.take_in_hand("asked", (RECOMMENDATIONS,)))
-
-    assert keys(s3, "") == []
 
 
 def test_the_output_is_written_once_where_the_job_keeps_it(s3, desk):
@@ -132,16 +88,11 @@ def test_what_is_asked_for_is_told_apart_by_everything_that_decides_it(tmp_path)
     assert asked_of(b"{}", inputs("a"), "x") in digests
 
 
-def test_an_outbox_without_lines_is_remembered_once(s3, tmp_path):
-    empty = Desk(JOB, "braze", "braze", tmp_path / "work")
-    empty.begin(s3)
-    outbox(empty.outbox(RECOMMENDATIONS), [], users=0)
+def test_work_that_cannot_be_read_has_no_name_and_is_asked_for_by_nobody(desk):
+    desk.take_in_hand("asked", (RECOMMENDATIONS,))
+    (desk.home / "work.json").write_bytes(b"")  # a machine that lost power
+    (desk.outbox(RECOMMENDATIONS) / "journal.jsonl").touch()
 
-    keep(s3, empty, RECOMMENDATIONS, complete=True)
-    once = keys(s3, empty.stored.key)
-    keep(s3, empty, RECOMMENDATIONS, complete=True)
+    work = Desk(JOB, "braze", "braze", desk.work_dir).in_hand()
 
-    assert once == keys(s3, empty.stored.key)
-    assert "state.json" in once
-    users = read_state(fetch_state(s3, empty.stored, tmp_path / "state")).users
-    assert users.equals(pl.DataFrame(schema=users.schema))
+    assert (work.run, work.asked, work.parts) == ("", "", (RECOMMENDATIONS,))

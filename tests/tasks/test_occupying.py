@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from personalization.errors import ConfigError, RetryableError
+from personalization.errors import ConfigError, FatalError, RetryableError
 from personalization.parameters import Waiting
 
 AT_ONCE = Waiting(first_look_s=0.05, slowest_look_s=0.05, give_up_after_s=0.2)
@@ -77,6 +77,99 @@ def test_what_a_killed_process_of_this_machine_held_is_free_at_once(prefect_serv
 
     with one_delivery_to(name, tmp_path, AT_ONCE):
         assert lock.read_text() != taken.json()["lease_id"]
+
+
+class Forgetful:
+    """A server that renews no lease; `answer` is what it says."""
+
+    def __init__(self, answer: Exception) -> None:
+        self.answer = answer
+
+    def __enter__(self) -> Forgetful:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def renew_concurrency_lease(self, *_: object) -> None:
+        raise self.answer
+
+
+def refusal(status: int) -> httpx.HTTPStatusError:
+    request = httpx.Request("POST", "http://prefect.test")
+    return httpx.HTTPStatusError("no", request=request, response=httpx.Response(status))
+
+
+@pytest.mark.parametrize(
+    ("answer", "lease_s"),
+    [(refusal(410), 60.0), (refusal(503), 0.1), (httpx.ConnectError("away"), 0.1)],
+    ids=["given away", "down", "away"],
+)
+def test_a_destination_whose_lease_cannot_be_renewed_is_lost(monkeypatch, answer, lease_s):
+    import tasks.occupying
+
+    monkeypatch.setattr(tasks.occupying, "get_client", lambda **_: Forgetful(answer))
+    monkeypatch.setattr(tasks.occupying, "_RENEW_S", 0.02)
+    monkeypatch.setattr(tasks.occupying, "_LEASE_S", lease_s)
+    lost = threading.Event()
+
+    tasks.occupying._renew(uuid4(), threading.Event(), lost)
+
+    assert lost.is_set()
+
+
+def test_a_delivery_that_ends_loses_nothing(monkeypatch):
+    import tasks.occupying
+
+    monkeypatch.setattr(tasks.occupying, "get_client", lambda **_: Forgetful(refusal(503)))
+    done, lost = threading.Event(), threading.Event()
+    done.set()
+
+    tasks.occupying._renew(uuid4(), done, lost)
+
+    assert not lost.is_set()
+
+
+def test_what_was_stopped_since_its_destination_is_lost_is_not_tried_again():
+    from tasks.occupying import stopped_for_good
+
+    with (
+        pytest.raises(FatalError, match=r"told that crm is still in use, .* run again to go on"),
+        stopped_for_good("crm", lambda: True),
+    ):
+        raise RetryableError("stopped")
+    with pytest.raises(RetryableError, match="busy"), stopped_for_good("crm", lambda: False):
+        raise RetryableError("busy")
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("left", ["abc", str(uuid4())], ids=["torn", "unknown"])
+def test_a_lease_that_is_no_lease_is_passed_over(prefect_server, tmp_path, left):
+    from tasks.occupying import one_delivery_to
+
+    name = f"braze {uuid4().hex[:6]}"
+    with one_delivery_to(name, tmp_path, PATIENT):
+        pass
+    [lock] = tmp_path.iterdir()
+    lock.write_text(left)
+
+    with one_delivery_to(name, tmp_path, AT_ONCE) as lost:
+        assert not lost()
+
+
+def test_a_dry_run_waits_for_no_other_run(tmp_path, monkeypatch):
+    from blocks.settings import settings
+    from personalization.parameters import SyncParameters
+    from personalization.sync.layout import JobPath
+    from tasks.occupying import one_run
+
+    monkeypatch.setenv("PERSONALIZE_WORK_DIR", str(tmp_path))
+    settings.cache_clear()
+    uri = "s3://b/etl_jobs/related_items/shop/"
+    real = SyncParameters(job=uri, waiting=AT_ONCE)
+    job = JobPath.parse(uri)
+    with one_run(job, real), one_run(job, real.model_copy(update={"dry_run": True})):
+        pass
+    settings.cache_clear()
 
 
 def test_a_server_that_fails_may_be_asked_again():

@@ -15,13 +15,14 @@ from personalization.connectors.base import Membership, Rendering
 from personalization.errors import FatalError
 from personalization.transforms.item_metadata import no_items, read_items
 from personalization.transforms.outbox import OutboxWriter, WrittenOutbox
+from personalization.transforms.recommendation_delta import DeltaOptions, hashes_of
 from personalization.transforms.recommendation_rendering import (
     AttributeRenderer,
     MembershipRenderer,
 )
 from personalization.transforms.recommendation_sources import AudienceMembers, RecommendedToUsers
 from personalization.transforms.recommendation_state import keys_of, promote, read_state
-from personalization.transforms.recommendations import DeltaOptions, hashes_of, write_outbox
+from personalization.transforms.recommendations import write_outbox
 
 ITEMS = {"a": "A", "b": "B", "c": "C"}
 
@@ -329,7 +330,7 @@ def test_two_users_with_the_same_key_are_still_two(job, monkeypatch):
     module = "personalization.transforms"
     # Everybody shares a key with two others, or none.
     shared = lambda users: keys_of(users) % 3  # noqa: E731
-    monkeypatch.setattr(f"{module}.recommendations.keys_of", shared)
+    monkeypatch.setattr(f"{module}.recommendation_delta.keys_of", shared)
     lists = {f"u{n}": ["a"] for n in range(9)}
     state = read_state(job.state)
     assert len(state.keys) == 0
