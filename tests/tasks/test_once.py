@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -124,7 +123,13 @@ def test_what_another_run_failed_to_do_is_done(s3):
     assert claim_of(s3).attempt == 2
 
 
-@pytest.mark.parametrize("holder", [str(uuid4()), "nobody"])
+@pytest.mark.parametrize(
+    "holder",
+    [
+        pytest.param("5f9c5a7e-0f0e-4c53-8a3c-2f1d9d1c7f10", id="an id"),
+        pytest.param("nobody", id="no id"),
+    ],
+)
 def test_what_a_run_had_that_the_server_does_not_know_is_done(s3, holder):
     identity = identify(s3, UPLOAD)
     assert identity

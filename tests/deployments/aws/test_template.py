@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -151,3 +152,11 @@ def test_the_api_key_is_only_ever_a_reference_to_a_secret():
         {"Name": "PREFECT_API_KEY", "ValueFrom": {"Ref": "PrefectApiKeySecretArn"}}
     ]
     assert "PREFECT_API_KEY" not in {it["Name"] for it in container["Environment"]}
+
+
+def test_who_deploys_to_fargate_is_told_where_the_image_has_the_code():
+    said = template()["Parameters"]["WorkerImage"]["Description"]
+    image = (TEMPLATE.parents[1] / "Dockerfile").read_text()
+
+    [home] = re.findall(r"^WORKDIR (\S+)$", image, re.MULTILINE)
+    assert f"PERSONALIZE_HOME={home} and PERSONALIZE_PYTHON=python" in said

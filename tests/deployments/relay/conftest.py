@@ -19,7 +19,8 @@ from deployments.relay.stopping import Stop
 from personalization.local.server import LocalAws
 from tests.deployments.relay.far_prefect import FarPrefect
 
-VISIBILITY_S = 8
+# Enough for three requests of a second and the longest pause: what is kept in hand stays there.
+VISIBILITY_S = 5
 BUCKET = "uploads"
 
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deployments.cli import app
-from deployments.processes import Program, end
+from deployments.processes import Program
 from tests.deployments.relay.conftest import VISIBILITY_S, until
 from tests.deployments.relay.far_prefect import TAKEN, Answer
 
@@ -36,8 +36,10 @@ def program(uploads, prefect, tmp_path):
         {"PREFECT_API_URL": prefect.url, "PREFECT_HOME": str(tmp_path / "prefect")},
         ready,
     )
+    # At once: the tests that want to see it end politely have done so.
     for service in started:
-        end(service.child)
+        service.child.kill()
+        service.child.wait()
 
 
 def log_of(program) -> list[dict]:
