@@ -93,7 +93,8 @@ def prepare_recommendations(
     state   folder of what the destination holds, all shards of it; it is only read
     faults  where lines that gave nothing go, if the job saves them; the first shard writes them
 
-    Safe to repeat.  Raises ConfigError for inputs that cannot be used, FatalError if more users
+    Safe to repeat; what it needs room for meanwhile is beside `target`.  Raises ConfigError for
+    inputs that cannot be used, FatalError if more users
     would be cleared than the connector's maxClearedFraction, unless `clear_anyway`.
     """
     settings = job.connectors[connector]
@@ -109,10 +110,10 @@ def prepare_recommendations(
             "no .json; put the items' metadata there, or take the fields out"
         )
     saved = faults if job.save_batch_inference_errors and shard.number == 0 else None
-    with _source(path, job, settings, inputs) as source:
+    with _source(path, job, settings, inputs, target.parent) as source:
         return write_outbox(
             source,
-            AttributeRenderer(rendering, items),
+            AttributeRenderer(rendering, items, _given(settings)),
             items,
             state,
             target,
@@ -163,6 +164,7 @@ def prepare_audiences(
     lost, for the best users of a query come and go.
     """
     rendering = rendering_of(destination, job.connectors[connector])
+    given = _given(job.connectors[connector])
     # One audience is too few to tell by what can be meant: all are looked at in the end.
     options = _options(job, connector, Shard(), clear_anyway=True)
     made: dict[str, RecommendationReport] = {}
@@ -170,7 +172,7 @@ def prepare_audiences(
     def outbox(name: str, users: pl.Series) -> RecommendationReport:
         return write_outbox(
             AudienceMembers(users.unique(maintain_order=True)),
-            MembershipRenderer(rendering, destination.membership(name)),
+            MembershipRenderer(rendering, destination.membership(name), given),
             no_items(),
             states / name,
             target / name,
@@ -254,15 +256,30 @@ def _options(job: Job, connector: str, shard: Shard, *, clear_anyway: bool) -> D
     )
 
 
+def _given(settings: ConnectorSettings) -> frozenset[str]:
+    """Return the names of the attributes that everybody is given.
+
+    A name that begins with _ is no attribute but a word to the destination about the whole line, as
+    Braze's `_update_existing_only`: whoever leaves is spoken of with the same words.
+    """
+    return frozenset(name for name in settings.other_attributes if not name.startswith("_"))
+
+
 @contextmanager
 def _source(
-    path: JobPath, job: Job, settings: ConnectorSettings, inputs: Inputs
+    path: JobPath, job: Job, settings: ConnectorSettings, inputs: Inputs, scratch: Path
 ) -> Iterator[UserSource[Any]]:
     outputs = list(inputs.outputs)
     if path.type != "related_items":
         yield RecommendedToUsers(outputs, settings.max_items)
         return
-    related = open_related(outputs, inputs.mapping, merge=job.merge_policy, cap=settings.max_items)
+    related = open_related(
+        outputs,
+        inputs.mapping,
+        scratch=scratch,
+        merge=job.merge_policy,
+        cap=settings.max_items,
+    )
     try:
         yield related
     finally:

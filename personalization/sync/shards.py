@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 import orjson
+import polars as pl
 
-from personalization.transforms.outbox import OUTBOX_FILE, WrittenOutbox
+from personalization.transforms.outbox import OUTBOX_FILE, OUTDATED_FILE, WrittenOutbox
 
 # A shard counts only its own users; everything else it counts as if it were alone.
 _OWN: Final = (
@@ -20,6 +21,7 @@ _OWN: Final = (
     "unchanged",
     "cleared",
     "held",
+    "kept_on_error",
     "without_recommendations",
 )
 
@@ -41,6 +43,9 @@ def merged(shards: Sequence[Path], target: Path) -> WrittenOutbox:
             os.link(outbox.lines(file), partial / f"{files[-1]}.jsonl")
             os.link(outbox.users(file), partial / f"{files[-1]}.parquet")
     os.link(first.items, partial / first.items.name)
+    outdated = pl.concat([outbox.outdated for outbox in outboxes])
+    if len(outdated):
+        outdated.to_frame().write_parquet(partial / OUTDATED_FILE, compression="zstd")
     said = {
         "files": files,
         "fingerprint": first.fingerprint,

@@ -3,6 +3,7 @@
 00000.jsonl     line n: the JSON text of one user; at most 100,000 lines
 00000.parquet   row n: user_id str, hash u64 (0 for a removal), removed bool
 items.parquet   the items' versions that the lines show
+outdated.parquet  user_id str: who is told nothing and holds what would be said differently now
 outbox.json     how they were rendered, and counts; written last: without it, it is half a one
 """
 
@@ -23,6 +24,7 @@ from personalization.columns import HASH, LINE, REMOVED, USER_ID
 from personalization.errors import FatalError
 
 OUTBOX_FILE: Final = "outbox.json"
+OUTDATED_FILE: Final = "outdated.parquet"
 MOST_LINES: Final = 100_000
 
 
@@ -56,6 +58,14 @@ class WrittenOutbox:
     def items(self) -> Path:
         """The items' versions: item_id str, version u64."""
         return self.folder / "items.parquet"
+
+    @property
+    def outdated(self) -> pl.Series:
+        """Who holds what would be said differently now, and is told nothing: `user_id`."""
+        file = self.folder / OUTDATED_FILE  # there only if there is anybody
+        if not file.exists():
+            return pl.Series(USER_ID, [], pl.String)
+        return pl.read_parquet(file)[USER_ID]
 
     @classmethod
     def read(cls, folder: Path) -> WrittenOutbox:
@@ -142,10 +152,14 @@ class OutboxWriter:
         attributes: tuple[str, ...],
         retired: tuple[str, ...],
         counts: dict[str, int],
+        outdated: pl.Series | None = None,
     ) -> WrittenOutbox:
         """Write the rest, and say that it is complete."""
         self._close()
         items.write_parquet(self.folder / "items.parquet", compression="zstd")
+        if outdated is not None and len(outdated):
+            whom = outdated.rename(USER_ID).to_frame()
+            whom.write_parquet(self.folder / OUTDATED_FILE, compression="zstd")
         said: dict[str, Any] = {
             "files": self._files,
             "fingerprint": fingerprint,

@@ -53,18 +53,25 @@ class DeltaOptions:
 
 @dataclass
 class Look:
-    """What is kept of a part when its text is gone.  Arrays are by row."""
+    """What is kept of a part when its text is gone.  Arrays are by row, except for `failed`.
+
+    failed  rows, in the state, of users who might have had a list, were it not for a fault
+    """
 
     keys: Numbers
     place: Numbers
     changed: Flags
     listed: Flags
     empty: Flags
+    failed: Numbers
     faults: tuple[Fault, ...]
 
 
 class Comparison:
-    """Compares a part with what is held, and renders what differs."""
+    """Compares a part with what is held, and renders what differs.
+
+    outdated  whether who is told nothing holds, perhaps, what would be said differently now
+    """
 
     def __init__(
         self,
@@ -80,8 +87,10 @@ class Comparison:
         self._held = held
         self._retired = retired
         self._options = options
-        self._everybody = not options.delta or held.fingerprint != renderer.fingerprint
+        rendered_differently = held.fingerprint != renderer.fingerprint
+        self._everybody = not options.delta or rendered_differently
         changed = changed_items(held.items, items.versions)
+        self.outdated = rendered_differently or not changed.is_empty()
         self._items = None if self._everybody or changed.is_empty() else changed
 
     def __call__(self, part: Any) -> tuple[Look, pl.DataFrame]:
@@ -99,7 +108,9 @@ class Comparison:
             changed = listed & (before != hashes.to_numpy())
             if self._items is not None:
                 changed |= listed & self._touched(rows[IDS], self._items)
-        look = Look(keys, place, changed, listed, mine & ~listed, lists.faults)
+        failed = self._held.places(lists.failed, keys_of(lists.failed))
+        failed = failed[failed >= 0]
+        look = Look(keys, place, changed, listed, mine & ~listed, failed, lists.faults)
         told = rows.with_columns(hashes).filter(pl.Series(changed))
         return look, told.select(
             self._renderer.lines(told, self._retired),

@@ -44,13 +44,15 @@ class Piece:
 class Fault:
     """A line that gives no recommendations, and why.
 
-    said  True if Personalize itself reports an error, False if the line is not what it should be
-    text  the line, as it is written
+    said   True if Personalize itself reports an error, False if the line is not what it should be
+    text   the line, as it is written
+    owner  whom it was asked for; "" if the line does not tell
     """
 
     reason: str
     said: bool
     text: bytes
+    owner: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class ListReader:
             try:
                 owner, listed = self._parse(line)
             except _Unusable as why:
-                faults.append(Fault(shortened(why.reason), why.said, line))
+                faults.append(Fault(shortened(why.reason), why.said, line, why.owner))
             else:
                 numbers.append(number)
                 owners.append(owner)
@@ -145,23 +147,23 @@ class ListReader:
             raise _Unusable(f"is not JSON: {error}") from error
         if not isinstance(line, dict):
             raise _Unusable(f"is a JSON {type(line).__name__}, not an object")
-        if reported := line.get("error"):
-            said = reported if isinstance(reported, str) else orjson.dumps(reported).decode()
-            raise _Unusable(f"Personalize says: {said}", said=True)
         asked = line.get("input")
         owner = _identity(asked.get(self._key) if isinstance(asked, dict) else None)
+        if reported := line.get("error"):
+            said = reported if isinstance(reported, str) else orjson.dumps(reported).decode()
+            raise _Unusable(f"Personalize says: {said}", owner, said=True)
         if not owner:
             raise _Unusable(f"its input has no {self._key}")
         output = line.get("output")
         listed = output.get("recommendedItems") if isinstance(output, dict) else None
         if listed is None and not isinstance(output, dict):
-            raise _Unusable("has no output")
+            raise _Unusable("has no output", owner)
         if not isinstance(listed, list | None):
-            raise _Unusable("its recommendedItems are not a list")
+            raise _Unusable("its recommendedItems are not a list", owner)
         items = [_identity(item) for item in listed or ()]
         if not all(items):
             place = next(place for place, item in enumerate(items) if not item)
-            raise _Unusable(f"recommended item {place + 1} is not an id")
+            raise _Unusable(f"recommended item {place + 1} is not an id", owner)
         return owner, SEPARATOR.join(inside(item) for item in items)
 
     def _capped(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -187,7 +189,8 @@ class _Form:
     """One way to write a line; `gap` is what follows each `:` and `,`."""
 
     def __init__(self, key: OwnerKey, gap: str) -> None:
-        string = r'"[^"\\\x00-\x1f]+"'
+        # No text begins with ]: after its quote that would look like the end of a list.
+        string = r'"[^"\\\]\x00-\x1f][^"\\\x00-\x1f]*"'
         strings = rf"(?:{string}(?:,{gap}{string})*)?"
         numbers = rf"(?:-?[0-9][0-9eE+\-.]*(?:,{gap}-?[0-9][0-9eE+\-.]*)*)?"
         optional = rf'(?:,{gap}"itemList":{gap}\[{strings}\])?'
@@ -223,9 +226,10 @@ class _Form:
 class _Unusable(Exception):
     """Carries the reason out of the parsing of one line; never leaves this module."""
 
-    def __init__(self, reason: str, *, said: bool = False) -> None:
+    def __init__(self, reason: str, owner: str = "", *, said: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.owner = owner
         self.said = said
 
 

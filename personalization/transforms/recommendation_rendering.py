@@ -7,7 +7,7 @@ becomes a Python object.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -34,7 +34,7 @@ class Renderer(Protocol):
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Names of what a user gets and, when he leaves, loses."""
+        """What a user gets by a line, in words of the renderer's own: a state remembers them."""
 
     @property
     def fingerprint(self) -> str:
@@ -43,23 +43,30 @@ class Renderer(Protocol):
     def lines(self, users: pl.DataFrame, retired: Iterable[str]) -> pl.Series:
         """Return `line` for user_id str, ids str (never empty), in their order.
 
-        retired  attributes that the destination holds from before and that are no longer sent
+        retired  what the destination holds from before, and what is taken away: see `outdated`
         """
 
     def clearing(self, users: pl.Series, retired: Iterable[str]) -> pl.Series:
-        """Return the lines that take a user's attributes away."""
+        """Return the lines of users who have left: they take away, and set nothing."""
+
+    def outdated(self, held: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the attributes that were set before, and have to be taken away now."""
 
 
 class AttributeRenderer:
     """Recommended items as attributes: parallel arrays, or one array of objects.
+
+    given  names of those constants that are the job's.  They are attributes as the lists are; the
+           others are what the destination needs to be told with every line, whatever it says
 
     `lines` may be called from several threads.
 
     Raises ConfigError if two attributes would have the same name.
     """
 
-    def __init__(self, rendering: Rendering, items: Items) -> None:
+    def __init__(self, rendering: Rendering, items: Items, given: Collection[str] = ()) -> None:
         self._rendering = rendering
+        self._given = tuple(name for name in rendering.constants if name in given)
         self._items = items
         self._before, self._between, self._after = rendering.pieces
         # Made once: polars builds an Enum's index again wherever the type is handed to it.
@@ -73,25 +80,25 @@ class AttributeRenderer:
         self._unknown: set[str] = set()
         self._adding = Lock()
         if rendering.style == "parallel":
-            self._attributes = tuple(f"{rendering.prefix}{it}" for it in (*items.fields, ITEM_KEY))
+            self._lists = tuple(f"{rendering.prefix}{it}" for it in (*items.fields, ITEM_KEY))
         else:
-            self._attributes = (rendering.list_name,)
+            self._lists = (rendering.list_name,)
             self._objects = _objects(items)
         self._refuse_clashes()
-        self._constants = "".join(
-            f"{_json(name)}:{_json(value)}," for name, value in rendering.constants.items()
-        )
+        self._constants = _set(rendering.constants)
+        self._own = _set(_without(rendering.constants, given))
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        return self._attributes
+        """Names."""
+        return (*self._lists, *self._given)
 
     @property
     def fingerprint(self) -> str:
         said = self._rendering
         return _digest(
             self._items.fields,
-            self._attributes,
+            self._lists,
             said.style,
             said.pieces,
             said.cleared,
@@ -120,12 +127,15 @@ class AttributeRenderer:
         return pl.concat(written).gather(order.arg_sort())
 
     def clearing(self, users: pl.Series, retired: Iterable[str]) -> pl.Series:
-        names = [*self._attributes, *(name for name in retired if name not in self._attributes)]
-        inner = self._constants + self._cleared(names)
+        inner = self._own + self._cleared(dict.fromkeys((*self.attributes, *retired)))
         start, end = self._before + '"', f'"{self._between}{inner}{self._after}'
         return pl.select(
             pl.concat_str(pl.lit(start), escaped(users), pl.lit(end)).alias(LINE)
         ).to_series()
+
+    def outdated(self, held: Iterable[str]) -> tuple[str, ...]:
+        set_now = {*self.attributes, *self._rendering.constants, self._rendering.user_key}
+        return tuple(name for name in held if name not in set_now)
 
     @property
     def without_metadata(self) -> int:
@@ -146,7 +156,7 @@ class AttributeRenderer:
     def _arrays(self, users: pl.DataFrame, length: int, head: str, end: str) -> list[pl.Expr]:
         parts: list[pl.Expr] = []
         text = head
-        *fields, own = self._attributes
+        *fields, own = self._lists
         if fields:
             code = self._codes(users[_LISTED]).fill_null(len(self._items.ids))
             for name, values in zip(fields, self._texts, strict=True):
@@ -188,7 +198,7 @@ class AttributeRenderer:
                 f"gives the attribute {name!r}, which {kind} already",
                 "choose another attributePrefix",
             )
-            for name in self._attributes
+            for name in self._lists
             for kind in (
                 *(["otherAttributes sets"] if name in said.constants else ()),
                 *(["is the user's id"] if name == said.user_key else ()),
@@ -199,19 +209,32 @@ class AttributeRenderer:
 
 
 class MembershipRenderer:
-    """Being in one audience: what the destination sets for those in it, and for those who left."""
+    """Being in one audience: what the destination sets for those in it, and for those who left.
 
-    def __init__(self, rendering: Rendering, membership: Membership) -> None:
+    given  names of those constants that are the job's.  Who leaves this audience may be in another
+           one, so he keeps them as they are; they are taken from members when the job drops them
+    """
+
+    def __init__(
+        self, rendering: Rendering, membership: Membership, given: Collection[str] = ()
+    ) -> None:
         self._before, self._between, self._after = rendering.pieces
-        self._constants = "".join(
-            f"{_json(name)}:{_json(value)}," for name, value in rendering.constants.items()
+        self._constants = _set(rendering.constants)
+        self._own = _set(_without(rendering.constants, given))
+        self._given = tuple(
+            f"{_json(name)}:{rendering.cleared}" for name in rendering.constants if name in given
         )
         self._membership = membership
+        self._set_now = {
+            rendering.user_key,
+            *rendering.constants,
+            *_names(membership.joined),
+        }
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        """Nothing that could be retired: what is taken away is the destination's own text."""
-        return ()
+        """The texts that take away what a line sets: of the audience, and of what is given."""
+        return (self._membership.left, *self._given)
 
     @property
     def fingerprint(self) -> str:
@@ -219,14 +242,18 @@ class MembershipRenderer:
         pieces = (self._before, self._between, self._after, self._constants)
         return _digest(pieces, said.joined, said.left)
 
-    def lines(self, users: pl.DataFrame, retired: Iterable[str]) -> pl.Series:  # noqa: ARG002
-        return self._written(users[USER_ID], self._membership.joined)
+    def lines(self, users: pl.DataFrame, retired: Iterable[str]) -> pl.Series:
+        said = (*retired, self._membership.joined)
+        return self._written(users[USER_ID], self._constants, said)
 
-    def clearing(self, users: pl.Series, retired: Iterable[str]) -> pl.Series:  # noqa: ARG002
-        return self._written(users, self._membership.left)
+    def clearing(self, users: pl.Series, retired: Iterable[str]) -> pl.Series:
+        return self._written(users, self._own, (*retired, self._membership.left))
 
-    def _written(self, users: pl.Series, inner: str) -> pl.Series:
-        end = f'"{self._between}{self._constants}{inner}{self._after}'
+    def outdated(self, held: Iterable[str]) -> tuple[str, ...]:
+        return tuple(text for text in held if not _names(text) <= self._set_now)
+
+    def _written(self, users: pl.Series, constants: str, said: Iterable[str]) -> pl.Series:
+        end = f'"{self._between}{constants}{",".join(said)}{self._after}'
         return pl.select(
             pl.concat_str(pl.lit(f'{self._before}"'), escaped(users), pl.lit(end)).alias(LINE)
         ).to_series()
@@ -248,6 +275,18 @@ def _objects(items: Items) -> pl.Series:
     ]
     own = (pl.lit(f'"{ITEM_KEY}":"'), pl.lit(items.ids), pl.lit('"}'))
     return pl.select(pl.concat_str(pl.lit("{"), *parts, *own).alias(ITEM_ID)).to_series()
+
+
+def _set(constants: Mapping[str, object]) -> str:
+    return "".join(f"{_json(name)}:{_json(value)}," for name, value in constants.items())
+
+
+def _without(constants: Mapping[str, object], names: Collection[str]) -> dict[str, object]:
+    return {name: value for name, value in constants.items() if name not in names}
+
+
+def _names(inside_of_object: str) -> set[str]:
+    return set(orjson.loads(f"{{{inside_of_object}}}"))
 
 
 def _json(value: object) -> str:

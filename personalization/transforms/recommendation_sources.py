@@ -27,16 +27,22 @@ _PART_USERS: Final = 50_000
 P = TypeVar("P")
 
 
+def _nobody() -> pl.Series:
+    return pl.Series(USER_ID, [], pl.String)
+
+
 @dataclass(frozen=True)
 class UserLists:
     """Some users and their lists.
 
     rows    user_id str, ids str ("" for an empty list); of two rows for the same user, in this
             part or a later one, the last counts
+    failed  user_id str: who might have had a list, were it not for a fault
     """
 
     rows: pl.DataFrame
     faults: tuple[Fault, ...] = ()
+    failed: pl.Series = field(default_factory=_nobody)
 
 
 class UserSource(Protocol[P]):
@@ -69,7 +75,12 @@ class RecommendedToUsers:
 
     def read(self, part: Piece) -> UserLists:
         lists = ListReader("userId", self.cap).read(part)
-        return UserLists(lists.rows.rename({OWNER: USER_ID}), lists.faults)
+        failed = [fault.owner for fault in lists.faults if fault.owner]
+        return UserLists(
+            lists.rows.rename({OWNER: USER_ID}),
+            lists.faults,
+            pl.Series(USER_ID, failed, pl.String),
+        )
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,3 @@ class AudienceMembers:
     def read(self, part: int) -> UserLists:
         users = self.users.slice(part, _PART_USERS).rename(USER_ID).to_frame()
         return UserLists(users.with_columns(pl.lit("member").alias(IDS)))
-
-    def read_again(self, part: int, keep: pl.Series, again: object) -> pl.DataFrame:  # noqa: ARG002
-        return self.read(part).rows.filter(keep)

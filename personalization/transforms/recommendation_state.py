@@ -1,7 +1,7 @@
 """What a destination holds of each user, as far as it has acknowledged it.
 
 In a folder, so that a reader sees one generation or the next, never half of each:
-    state.json                     which generation counts, the fingerprint, the attribute names
+    state.json                     which generation counts, the fingerprint, the attributes
     <generation>/users.parquet     user_id str, hash u64; sorted by XXH3-64 of user_id
     <generation>/items.parquet     item_id str, version u64 (see `item_metadata`)
 
@@ -57,7 +57,7 @@ class State:
     users        user_id str, hash u64, in the order of `keys`
     items        item_id str, version u64: as they were when those users were sent
     fingerprint  None before the first run
-    attributes   names that users may hold
+    attributes   what users may hold, as the `Renderer` says it
     """
 
     users: pl.DataFrame
@@ -118,8 +118,9 @@ def promote(folder: Path, answered: Sequence[tuple[WrittenOutbox, Acknowledged]]
               per line true (taken), false (refused, or never sent) or null (sent, and no answer
               came).  A file that is not named was never sent.
 
-    Users of whom nothing was sent stay as they are.  Of those sent, who was not acknowledged is
-    sent again at the next run, whatever changes until then.  Safe to repeat, and to be killed.
+    Users of whom nothing was sent stay as they are, but who is outdated counts as holding
+    something, not surely the latest.  Of those sent, who was not acknowledged is sent again at the
+    next run, whatever changes until then.  Safe to repeat, and to be killed.
     Raises FatalError if outboxes differ in how they were rendered.
     """
     if len({outbox.fingerprint for outbox, _ in answered}) != 1:
@@ -143,6 +144,10 @@ def promote(folder: Path, answered: Sequence[tuple[WrittenOutbox, Acknowledged]]
         .select(USER_ID, HASH)
         .sort(_key())
     )
+    outdated = pl.concat([outbox.outdated for outbox, _ in answered])
+    if len(outdated):
+        stale = pl.when(pl.col(USER_ID).is_in(outdated.implode())).then(pl.lit(STALE, pl.UInt64))
+        users = users.with_columns(stale.otherwise(HASH).alias(HASH))
     now, _ = answered[0]
     attributes = dict.fromkeys(now.attributes)
     if (users[HASH] == STALE).any():  # they may still hold what is no longer sent
@@ -154,7 +159,7 @@ def doubt(folder: Path, told: pl.DataFrame, attributes: Iterable[str] = ()) -> N
     """Write down who was told something of which nobody knows whether it is the latest.
 
     told        user_id str, removed bool; all of them are sent again at the next run, or cleared
-    attributes  names that they may hold besides those that are known
+    attributes  what they may hold besides what is known
 
     What is known of everybody else stays.  Safe to repeat.
     """

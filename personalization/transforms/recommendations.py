@@ -24,7 +24,12 @@ from personalization.errors import FatalError
 from personalization.transforms.fault_keeper import FaultKeeper
 from personalization.transforms.item_metadata import Items
 from personalization.transforms.outbox import OutboxWriter, WrittenOutbox
-from personalization.transforms.recommendation_delta import Comparison, DeltaOptions, Look
+from personalization.transforms.recommendation_delta import (
+    Comparison,
+    DeltaOptions,
+    Flags,
+    Look,
+)
 from personalization.transforms.recommendation_lines import Fault
 from personalization.transforms.recommendation_rendering import AttributeRenderer, Renderer
 from personalization.transforms.recommendation_sources import UserSource
@@ -44,9 +49,10 @@ class RecommendationReport:
     """What came of a run; the outbox is ready to be sent.
 
     counts  by name: users (with recommendations), new, changed, unchanged, cleared, held (by the
-            destination, before), without_recommendations, repeated (users listed again),
-            errors (lines on which Personalize reports one), broken (lines that are no answer),
-            items_without_metadata (distinct, of the lines written), and what the source counts
+            destination, before), kept_on_error (held, and left as they are: their line is at
+            fault), without_recommendations, repeated (users listed again), errors (lines on which
+            Personalize reports one), broken (lines that are no answer), items_without_metadata
+            (distinct, of the lines written), and what the source counts
     faults  the first 100
     """
 
@@ -75,7 +81,7 @@ def write_outbox(
     """
     options = options or DeltaOptions()
     held = read_state(state, shard=options.shard, shards=options.shards)
-    retired = tuple(name for name in held.attributes if name not in renderer.attributes)
+    retired = renderer.outdated(held.attributes)
     counts = dict.fromkeys(_COUNTS, 0) | source.counts | {"held": len(held.keys)}
     work = Comparison(source, renderer, items, held, retired, options)
     parts = list(source.parts)
@@ -87,7 +93,9 @@ def write_outbox(
             looks.append(look)
             outbox.add(rows)
         outbox.drop(_settle_repeats(source, parts, looks, counts))
-        left = _left(held, looks) if options.clear_removed else np.empty(0, np.int64)
+        without, kept = _without(held, looks)
+        left = np.flatnonzero(without & ~kept & options.clear_removed)
+        counts["kept_on_error"] = int(kept.sum())
         if options.shards == 1:  # a shard is too few to tell by
             refuse_to_clear(len(left), len(held.keys), options)
         for start in range(0, len(left), _CLEARED_ROWS):
@@ -103,6 +111,7 @@ def write_outbox(
             attributes=renderer.attributes,
             retired=retired,
             counts=counts,
+            outdated=_spared(held, without, left) if work.outdated else None,
         )
     log.info("wrote %s: %s", target, ", ".join(f"{name} {n}" for name, n in counts.items()))
     return RecommendationReport(written, counts, tuple(keeper.first))
@@ -115,6 +124,7 @@ _COUNTS: Final = (
     "unchanged",
     "cleared",
     "held",
+    "kept_on_error",
     "without_recommendations",
     "repeated",
     "errors",
@@ -156,12 +166,21 @@ def _settle_repeats(
     return written
 
 
-def _left(held: State, looks: list[Look]) -> Numbers:
-    """Return the rows, in the state, of users who have no recommendations now."""
-    there = np.zeros(len(held.keys), np.bool_)
+def _without(held: State, looks: list[Look]) -> tuple[Flags, Flags]:
+    """Return which users of the state have no recommendations now, and which of them by a fault."""
+    without = np.ones(len(held.keys), np.bool_)
+    failed = np.zeros(len(held.keys), np.bool_)
     for look in looks:
-        there[look.place[look.listed & (look.place >= 0)]] = True
-    return np.flatnonzero(~there)
+        without[look.place[look.listed & (look.place >= 0)]] = False
+        failed[look.failed] = True
+    return without, failed & without
+
+
+def _spared(held: State, without: Flags, left: Numbers) -> pl.Series:
+    """Return the users without recommendations who are not cleared."""
+    spared = without.copy()
+    spared[left] = False
+    return held.users[USER_ID].gather(np.flatnonzero(spared))
 
 
 def refuse_to_clear(left: int, held: int, options: DeltaOptions) -> None:

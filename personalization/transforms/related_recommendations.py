@@ -27,6 +27,7 @@ MergePolicy = Literal["latest", "interleave"]
 _BUCKET: Final = "bucket"
 _BUCKET_BYTES: Final = 12 << 20  # of CSV: some 500,000 rows
 _MOST_BUCKETS: Final = 256
+_MOST_ITEMS: Final = 500  # of a merged list
 _PLACE: Final = "place"
 _ORDER: Final = "order"
 _TIME: Final = "time"
@@ -38,7 +39,13 @@ class RelatedToUsers:
 
     merge  latest      the list of the item that the user was mapped to last, of those that have one
            interleave  the first of each item's list, latest item first, then the second of each …;
-                       an item that came before is left out
+                       an item that came before is left out, and so is what follows the 500th:
+                       that is as long as a list of Personalize's own, and as Braze's arrays, can be
+
+    A user without a list, one of whose items has an error in place of it, has `failed`.  Others
+    have what there is: items that never get an answer must not keep them from it.
+
+    Source: botocore, personalize 2018-05-22, shape `NumBatchResults`; Braze user guide, "Arrays".
     """
 
     folder: Path
@@ -54,31 +61,36 @@ class RelatedToUsers:
         return range(self.buckets)
 
     def read(self, part: int) -> UserLists:
-        return UserLists(self._rows(part), self.faults if part == 0 else ())
+        rows, failed = self._rows(part)
+        return UserLists(rows, self.faults if part == 0 else (), failed)
 
     def close(self) -> None:
         """Remove the buckets."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _rows(self, bucket: int) -> pl.DataFrame:
+    def _rows(self, bucket: int) -> tuple[pl.DataFrame, pl.Series]:
         files = sorted((self.folder / f"{_BUCKET}={bucket}").glob("*.parquet"))
         if not files:
-            return pl.DataFrame(schema={USER_ID: pl.String, IDS: pl.String})
+            nobody = pl.DataFrame(schema={USER_ID: pl.String, IDS: pl.String})
+            return nobody, nobody[USER_ID]
         # Latest first; without times, and among equal ones, the later row of the mapping is later.
         rows = pl.read_parquet(files, glob=False).sort(
             pl.col(_TIME).fill_null(0), _ORDER, descending=True
         )
         rows = rows.unique([USER_ID, _PLACE], keep="first", maintain_order=True)
-        with_list = rows.filter(pl.col(_PLACE).is_not_null())
+        with_list = rows.filter(pl.col(_PLACE) < len(self.lists))
         if self.merge == "latest":
             merged = with_list.unique(USER_ID, keep="first", maintain_order=True)
             merged = merged.select(USER_ID, self.lists[IDS].gather(merged[_PLACE]).alias(IDS))
         else:
             merged = self._interleaved(with_list)
-        without = rows.select(USER_ID).unique().join(merged, on=USER_ID, how="anti")
+        without = rows.join(merged, on=USER_ID, how="anti")
+        failed = without.filter(pl.col(_PLACE) == len(self.lists)).select(USER_ID)
+        without = without.select(USER_ID).unique().join(failed, on=USER_ID, how="anti")
         both = pl.concat([merged, without.with_columns(pl.lit("").alias(IDS))])
         both = both.sort(USER_ID)  # the same rows in the same order when read again
-        return both if self.cap is None else capped(both, self.cap)
+        both = both if self.cap is None else capped(both, self.cap)
+        return both, failed[USER_ID]
 
     def _interleaved(self, rows: pl.DataFrame) -> pl.DataFrame:
         rows = rows.select(USER_ID, self.lists[IDS].gather(rows[_PLACE]).alias(IDS))
@@ -101,9 +113,9 @@ def open_related(
     outputs: list[Path],
     mapping: Sequence[Path],
     *,
+    scratch: Path,
     merge: MergePolicy = "latest",
     cap: int | None = None,
-    scratch: Path | None = None,
 ) -> RelatedToUsers:
     """Read the items' lists and split the mapping.
 
@@ -119,13 +131,18 @@ def open_related(
     lists, faults = _lists(outputs)
     size = sum(file.stat().st_size for file in mapping)
     buckets = min(_MOST_BUCKETS, size // _BUCKET_BYTES + 1)
+    scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="related-", dir=scratch))
     scans = [_scan(file, has_time=timed) for file, timed in has_time.items()]
     places = lists.with_row_index(_PLACE).select(
         pl.col(OWNER).alias(AWS_ITEM_ID),
         pl.when(pl.col(IDS) != "").then(_PLACE).alias(_PLACE),
-        pl.lit(True).alias("lined"),
     )
+    # Where their lists would be, items with an error have what no list has: one more than the last.
+    failed = pl.DataFrame(
+        {AWS_ITEM_ID: sorted({it.owner for it in faults if it.owner} - set(places[AWS_ITEM_ID]))},
+        schema={AWS_ITEM_ID: pl.String},
+    ).with_columns(pl.lit(len(lists), places.schema[_PLACE]).alias(_PLACE))
     rows = (
         pl.concat(scans)
         .with_row_index(_ORDER)
@@ -133,9 +150,11 @@ def open_related(
     )
     key = plh.col(USER_ID).nchash.xxh3_64()
     try:
-        rows.join(places.lazy(), on=AWS_ITEM_ID, how="left", maintain_order="left").select(
-            pl.col(AWS_USER_ID).alias(USER_ID), _PLACE, _ORDER, _TIME
-        ).with_columns((key % buckets).cast(pl.UInt16).alias(_BUCKET)).sink_parquet(
+        rows.join(
+            pl.concat([places, failed]).lazy(), on=AWS_ITEM_ID, how="left", maintain_order="left"
+        ).select(pl.col(AWS_USER_ID).alias(USER_ID), _PLACE, _ORDER, _TIME).with_columns(
+            (key % buckets).cast(pl.UInt16).alias(_BUCKET)
+        ).sink_parquet(
             pl.PartitionBy(folder, key=_BUCKET, include_key=False, approximate_bytes_per_file=None),
             compression="uncompressed",  # gone in seconds
             statistics=False,
@@ -151,6 +170,8 @@ def open_related(
         "items_without_users": len(places.join(mapped, on=AWS_ITEM_ID, how="anti")),
         "mapped_items_without_list": len(mapped.join(places, on=AWS_ITEM_ID, how="anti")),
     }
+    if merge == "interleave":
+        cap = min(cap or _MOST_ITEMS, _MOST_ITEMS)
     return RelatedToUsers(folder, buckets, lists, merge, cap, faults, counts)
 
 

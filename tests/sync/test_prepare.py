@@ -282,3 +282,56 @@ def test_an_output_that_recommends_nothing_is_of_something_else():
 
     with pytest.raises(ConfigError, match=r"no line .* 1 carry an error .*, 4 are no answer to"):
         refuse_what_cannot_be_meant(counts, job().connectors["crm"], clear_anyway=False)
+
+
+def related(folder: Path) -> Inputs:
+    file, mapping = folder / "related.out", folder / "mapping.csv"
+    file.write_text('{"input":{"itemId":"7"},"output":{"recommendedItems":["8"]}}\n')
+    mapping.write_text("USER_ID,ITEM_ID\nana,7\n")
+    return Inputs(BatchRun(S3Path("bbb", "x/"), (), STAMP), (file,), (mapping,))
+
+
+def test_nothing_is_written_outside_the_folder_of_the_outbox(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "not" / "there"))
+    desk = tmp_path / "desk"
+
+    prepare_recommendations(
+        JobPath.parse("s3://bbb/etl_jobs/related_items/j/"),
+        job(),
+        "crm",
+        Crm().rendering(),
+        related(tmp_path),
+        state=tmp_path / "state",
+        target=desk / "outbox",
+    )
+
+    assert [it.name for it in desk.iterdir()] == ["outbox"]
+
+
+def test_who_left_is_told_the_destinations_words_and_loses_the_jobs_attributes(tmp_path):
+    given = {"camp": "b", "_only": True}
+    path = JobPath.parse("s3://bbb/etl_jobs/user_personalization/j/")
+    told = []
+    for users in (range(8), range(1, 8)):
+        outbox = prepare_recommendations(
+            path,
+            job(otherAttributes=given),
+            "crm",
+            Crm().rendering(constants=given),
+            recommended(tmp_path, users),
+            state=tmp_path / "state",
+            target=tmp_path / "outbox",
+        ).outbox
+        taken = {it: pl.read_parquet(outbox.users(it))["removed"] | True for it in outbox.files}
+        promote(tmp_path / "state", [(outbox, taken)])
+        told.append(outbox.lines("00000").read_text().splitlines())
+
+    assert told[0][0] == '{"id":"u0","camp":"b","_only":true,"mine":1,"crm_itemId":["7"]}'
+    assert told[1] == ['{"id":"u0","_only":true,"mine":1,"crm_itemId":null,"camp":null}']
+
+
+def test_who_left_an_audience_is_not_given_the_jobs_attributes(tmp_path):
+    synced(tmp_path, {"7": ["ana", "ben"]}, otherAttributes={"camp": "b"})
+    sent = synced(tmp_path, {"7": ["ana"]}, otherAttributes={"camp": "b"})
+
+    assert sent == {"item_7": ['{"id":"ben","mine":1,"item_7":false}']}

@@ -10,7 +10,7 @@ from personalization.sync.shards import merged
 from personalization.transforms.outbox import OutboxWriter, WrittenOutbox
 
 
-def outbox(folder: Path, people: list[str], **counts: int) -> Path:
+def outbox(folder: Path, people: list[str], outdated: tuple[str, ...] = (), **counts: int) -> Path:
     rows = pl.DataFrame(
         {
             "line": [f'{{"id":"{user}"}}' for user in people],
@@ -23,7 +23,12 @@ def outbox(folder: Path, people: list[str], **counts: int) -> Path:
     with OutboxWriter(folder) as writer:
         writer.add(rows)
         writer.complete(
-            items=items, fingerprint="f", attributes=("x",), retired=("y",), counts=counts
+            items=items,
+            fingerprint="f",
+            attributes=("x",),
+            retired=("y",),
+            counts=counts,
+            outdated=pl.Series(outdated, dtype=pl.String),
         )
     return folder
 
@@ -43,3 +48,16 @@ def test_shards_are_one_outbox_that_counts_each_line_once(tmp_path):
     assert whole.counts == {"users": 3, "broken": 1}
     assert (whole.attributes, whole.retired) == (("x",), ("y",))
     assert not first.exists()
+
+
+def test_who_is_outdated_in_any_shard_is_so_in_the_whole(tmp_path):
+    folders = [
+        outbox(tmp_path / "s0", ["ana"], ("bo",), kept_on_error=1),
+        outbox(tmp_path / "s1", ["di"], kept_on_error=0),
+        outbox(tmp_path / "s2", [], ("cy", "eve"), kept_on_error=2),
+    ]
+
+    whole = merged(folders, tmp_path / "outbox")
+
+    assert whole.outdated.to_list() == ["bo", "cy", "eve"]
+    assert whole.counts == {"kept_on_error": 3}

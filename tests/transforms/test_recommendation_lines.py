@@ -177,6 +177,12 @@ def test_a_cap_keeps_the_best(tmp_path):
     assert read(file, cap=2)[0] == [("u0", ["a", "b"]), ("u1", ["a", "b"]), ("u2", [])]
 
 
+def test_an_item_that_looks_like_the_end_of_a_list_is_an_item(tmp_path):
+    file = written(tmp_path, line("u0", []), line("u1", ["]", "a"]), line("u2", ["a", "]b"]))
+
+    assert read(file)[0] == [("u0", []), ("u1", ["]", "a"]), ("u2", ["a", "]b"])]
+
+
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
 
 

@@ -36,6 +36,7 @@ class Job:
         self.holds: dict[str, dict] = {}
         self.options: dict = {}
         self.rendering = Rendering("id", prefix="r_")
+        self.given: tuple[str, ...] = ()
         self.items = ITEMS
 
     def run(self, lists: dict[str, list[str]], *extra: str, piece_bytes: int = 200, **options):
@@ -50,7 +51,7 @@ class Job:
         )
         return write_outbox(
             RecommendedToUsers([out], piece_bytes=piece_bytes),
-            AttributeRenderer(self.rendering, items),
+            AttributeRenderer(self.rendering, items, self.given),
             items,
             self.state,
             self.folder / "outbox",

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import orjson
+import polars as pl
 import pytest
 
 from personalization.connectors.base import Rendering
 from personalization.errors import ConfigError
 from personalization.transforms.item_metadata import no_items, read_items
 from personalization.transforms.recommendation_rendering import AttributeRenderer
+from personalization.transforms.recommendation_state import promote
 from personalization.transforms.recommendations import write_outbox
 from personalization.transforms.related_recommendations import open_related
 
@@ -37,7 +39,7 @@ def mapped(folder: Path, text: str = MAPPING, name: str = "mapping.csv") -> Path
 
 
 def merged(folder: Path, mapping: str, lists: dict[str, list[str]] = LISTS, **how):
-    source = open_related([output(folder, lists)], [mapped(folder, mapping)], **how)
+    source = open_related([output(folder, lists)], [mapped(folder, mapping)], scratch=folder, **how)
     rows = {}
     for part in source.parts:
         rows.update(source.read(part).rows.iter_rows())
@@ -139,12 +141,12 @@ def test_a_mapping_without_its_columns_is_refused_with_what_it_has(tmp_path):
     mapping = mapped(tmp_path, "user,ITEM_ID\n1,2\n")
 
     with pytest.raises(ConfigError, match="USER_ID: is missing; there are: user, ITEM_ID"):
-        open_related([output(tmp_path)], [mapping])
+        open_related([output(tmp_path)], [mapping], scratch=tmp_path)
 
 
 def test_no_mapping_at_all_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="put CSVs into input/user_item_mapping/"):
-        open_related([output(tmp_path)], [])
+        open_related([output(tmp_path)], [], scratch=tmp_path)
 
 
 def test_a_mapping_of_many_buckets_gives_the_same(tmp_path, monkeypatch):
@@ -167,3 +169,65 @@ def test_no_items_known_gives_ids_only(tmp_path):
     lines = sorted(report.outbox.lines("00000").read_bytes().splitlines())
 
     assert lines[0] == b'{"external_id":"123","itemId":["106","107","49"]}'
+
+
+FAILED = '{"input":{"itemId":"105"},"output":null,"error":"InternalServerException"}\n'
+
+
+def kept(folder: Path, mapping: str, lists: dict[str, list[str]], **how):
+    file = output(folder, lists)
+    file.write_text(file.read_text() + FAILED)
+    source = open_related([file], [mapped(folder, mapping)], scratch=folder, **how)
+    rows, failed = {}, []
+    for part in source.parts:
+        found = source.read(part)
+        rows.update(found.rows.iter_rows())
+        failed += found.failed.to_list()
+    source.close()
+    return rows, sorted(failed), source.counts
+
+
+@pytest.mark.parametrize("merge", ["latest", "interleave"])
+def test_users_whose_items_have_errors_and_no_list_keep_what_they_have(tmp_path, merge):
+    mapping = "USER_ID,ITEM_ID\nana,105\nana,441\nben,441\ncy,105\ncy,106\n"
+
+    rows, failed, counts = kept(tmp_path, mapping, {"106": ["1"], "441": []}, merge=merge)
+
+    assert rows == {"ben": "", "cy": "1"}
+    assert failed == ["ana"]
+    assert counts["mapped_items_without_list"] == 1
+
+
+def test_an_item_with_an_answer_and_an_error_has_the_answer(tmp_path):
+    rows, failed, _ = kept(tmp_path, "USER_ID,ITEM_ID\nana,105\n", {"105": ["1"]})
+
+    assert (rows, failed) == ({"ana": "1"}, [])
+
+
+def test_an_error_of_an_item_clears_none_of_its_users(tmp_path):
+    mapping = mapped(tmp_path, "USER_ID,ITEM_ID\nana,105\nben,106\n")
+    errors = tmp_path / "errors.out"
+    errors.write_text(FAILED)
+    state, target = tmp_path / "state", tmp_path / "outbox"
+    renderer = AttributeRenderer(Rendering("id"), no_items())
+
+    def report(*files: Path):
+        source = open_related(list(files), [mapping], scratch=tmp_path)
+        return write_outbox(source, renderer, no_items(), state, target)
+
+    outbox = report(output(tmp_path, {"105": ["1"], "106": ["2"]})).outbox
+    promote(state, [(outbox, {"00000": pl.Series([True, True])})])
+    counts = report(output(tmp_path, {"106": ["2"]}), errors).counts
+
+    assert (counts["cleared"], counts["kept_on_error"], counts["errors"]) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(("cap", "expected"), [(None, 500), (30, 30)], ids=["none", "maxItems"])
+def test_interleaved_lists_are_no_longer_than_personalize_would_make_one(tmp_path, cap, expected):
+    lists = {str(n): [f"{n}-{m}" for m in range(25)] for n in range(60)}
+    mapping = "USER_ID,ITEM_ID\n" + "".join(f"ana,{n}\n" for n in lists)
+
+    merged_lists, _ = merged(tmp_path, mapping, lists, merge="interleave", cap=cap)
+
+    assert len(merged_lists["ana"]) == expected
+    assert merged_lists["ana"][:2] == ["59-0", "58-0"]
