@@ -183,6 +183,8 @@ class Rendering:
                after it, `$attributes` for the inside of an object (`"a":[1],"b":[2]`, never
                empty); None is flat: `{"<user_key>":$user,$attributes}`
     cleared    JSON text of a value that removes an attribute
+    sets       the destination keeps an element of an array once, so that parallel arrays whose
+               values repeat do not line up there
     """
 
     user_key: str
@@ -192,6 +194,7 @@ class Rendering:
     constants: Mapping[str, Any] = field(default_factory=dict)
     wrap: str | None = None
     cleared: str = "null"
+    sets: bool = False
 
     @property
     def pieces(self) -> tuple[str, str, str]:

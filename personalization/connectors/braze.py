@@ -134,6 +134,7 @@ class Braze(Connector[BrazeConfig], ThroughADoor):
             user_key="external_id",
             prefix=DEFAULT_PREFIX if prefix is None else prefix,
             constants=kept,
+            sets=True,
         )
 
     def membership(self, audience: str) -> Membership:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
@@ -42,7 +43,7 @@ from personalization.errors import shortened
 
 _HEAD, _TAIL = b'{"batch":[', b"]}"
 MAX_BODY, MAX_OPERATION, MAX_IDS = 500_000, 32_000, 1_000
-_SEGMENT = "_segment"
+_SEGMENT = "_segment"  # begins the names in a line that are no attributes but moves
 
 
 class CustomerioConfig(ConnectorConfig):
@@ -122,7 +123,8 @@ class Customerio(Connector[CustomerioConfig], ThroughADoor):
 
     def membership(self, audience: str) -> Membership:
         if number := self.config.segments.get(audience):
-            return Membership(f'"{_SEGMENT}":[{number},true]', f'"{_SEGMENT}":[{number},false]')
+            name = f'"{_SEGMENT}{number}"'  # one each: who changes segments leaves one for another
+            return Membership(f"{name}:[{number},true]", f"{name}:[{number},false]")
         return Membership(f"{json.dumps(audience)}:true", f'{json.dumps(audience)}:""')
 
     def payload(self, lines: Sequence[bytes]) -> bytes:
@@ -134,20 +136,31 @@ class Customerio(Connector[CustomerioConfig], ThroughADoor):
         *,
         key: str,  # noqa: ARG002 (Customer.io takes no idempotency key)
     ) -> Delivered:
-        if f'"{_SEGMENT}":['.encode() in lines[0]:
+        if f'"{_SEGMENT}'.encode() in lines[0]:
             return await self._moved(lines)
+        return await self._identified(lines)
+
+    async def _identified(self, lines: Sequence[bytes]) -> Delivered:
         answer = accepted(
             await self._door.send("POST", "/api/v2/batch", self.payload(lines)), self._door.place
         )
         return _delivered(answer.json().get("errors") or (), len(lines), self._door.place)
 
     async def _moved(self, lines: Sequence[bytes]) -> Delivered:
-        """Let people join and leave segments.  Joining twice is joining once."""
+        """Let people join and leave segments, and set what else their lines say.
+
+        Joining twice is joining once.
+        """
         moves: dict[tuple[int, bool], list[str]] = {}
-        for line in lines:
+        others: dict[int, bytes] = {}
+        for index, line in enumerate(lines):
             about = orjson.loads(line)
-            segment, joins = about["attributes"][_SEGMENT]
-            moves.setdefault((segment, joins), []).append(about["identifiers"]["id"])
+            attributes = about["attributes"]
+            for name in [it for it in attributes if it.startswith(_SEGMENT)]:
+                segment, joins = attributes.pop(name)
+                moves.setdefault((segment, joins), []).append(about["identifiers"]["id"])
+            if attributes:
+                others[index] = orjson.dumps(about)
         for (segment, joins), ids in moves.items():
             verb = "add" if joins else "remove"
             accepted(
@@ -158,7 +171,12 @@ class Customerio(Connector[CustomerioConfig], ThroughADoor):
                 ),
                 self._door.place,
             )
-        return Delivered(len(lines))
+        if not others:
+            return Delivered(len(lines))
+        there = await self._identified(list(others.values()))
+        whom = list(others)
+        rejected = tuple(replace(it, index=whom[it.index]) for it in there.rejected)
+        return Delivered(len(lines) - len(rejected), rejected)
 
 
 def _delivered(errors: Sequence[Any], count: int, place: str) -> Delivered:

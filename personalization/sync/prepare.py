@@ -19,7 +19,7 @@ from personalization.sync.layout import JobPath
 from personalization.transforms.audience_names import logical_name
 from personalization.transforms.batch_output import RejectedLine, read_lines
 from personalization.transforms.fault_keeper import FaultKeeper
-from personalization.transforms.item_metadata import no_items, read_items
+from personalization.transforms.item_metadata import Items, no_items, read_items
 from personalization.transforms.recommendation_delta import DeltaOptions
 from personalization.transforms.recommendation_lines import Fault
 from personalization.transforms.recommendation_rendering import (
@@ -109,6 +109,8 @@ def prepare_recommendations(
             f"connectors.{connector}.itemMetadataFields names fields, and {path.metadata} holds "
             "no .json; put the items' metadata there, or take the fields out"
         )
+    if rendering.sets and rendering.style == "parallel" and shard.number == 0:
+        _warn_of_repeats(connector, items)
     saved = faults if job.save_batch_inference_errors and shard.number == 0 else None
     with _source(path, job, settings, inputs, target.parent) as source:
         return write_outbox(
@@ -254,6 +256,17 @@ def _options(job: Job, connector: str, shard: Shard, *, clear_anyway: bool) -> D
         shard=shard.number,
         shards=shard.count,
     )
+
+
+def _warn_of_repeats(connector: str, items: Items) -> None:
+    repeated = [name for name, texts in items.texts.items() if texts.n_unique() < len(texts)]
+    if repeated:
+        log.warning(
+            "connectors.%s: several items have the same %s, and the destination keeps an element "
+            'of an array once: parallel arrays may not line up; say "style": "objects"',
+            connector,
+            ", ".join(repeated),
+        )
 
 
 def _given(settings: ConnectorSettings) -> frozenset[str]:

@@ -40,12 +40,13 @@ class RelatedToUsers:
     merge  latest      the list of the item that the user was mapped to last, of those that have one
            interleave  the first of each item's list, latest item first, then the second of each …;
                        an item that came before is left out, and so is what follows the 500th:
-                       that is as long as a list of Personalize's own, and as Braze's arrays, can be
+                       no longer is a list that GetRecommendations gives, or an array of Braze's
 
     A user without a list, one of whose items has an error in place of it, has `failed`.  Others
     have what there is: items that never get an answer must not keep them from it.
 
-    Source: botocore, personalize 2018-05-22, shape `NumBatchResults`; Braze user guide, "Arrays".
+    Source: Personalize API reference, GetRecommendations, `numResults`; Braze user guide, "Custom
+    attribute data types".
     """
 
     folder: Path

@@ -49,6 +49,30 @@ def test_an_audience_with_a_number_is_a_segment_that_people_join_and_leave(ends:
     assert ends["customerio"].segments[7] == {"ana", "eve", "zoe"}
 
 
+def test_who_changes_segments_leaves_the_old_one_and_lines_set_other_attributes_too(ends: FarEnds):
+    ends["customerio"].segments[8] = set()
+    seven, eight = (customerio(ends, segments={ACTION: it}) for it in (7, 8))
+    old = seven.membership(ACTION)
+    deliver_once(seven, lines(seven, f'"vip":true,{old.joined}', "ana", "bob"))
+    inside = f'"vip":"",{old.left},{eight.membership(ACTION).joined}'
+    answer = deliver_once(eight, [*lines(eight, inside, "ana"), *lines(eight, old.left, "bob")])
+
+    assert (answer.accepted, answer.rejected) == (2, ())
+    assert ends["customerio"].segments == {7: set(), 8: {"ana"}}
+    assert not ends["customerio"].holds("ana").get("vip")
+    assert ends["customerio"].holds("bob") == {"vip": True}
+
+
+def test_a_rejected_attribute_beside_a_segment_names_its_line(ends: FarEnds):
+    it = customerio(ends, segments={ACTION: 7})
+    joined = it.membership(ACTION).joined
+    answer = deliver_once(
+        it, [*lines(it, joined, "ana"), *lines(it, f'"big":"{"x" * 32_000}",{joined}', "bob")]
+    )
+
+    assert [each.index for each in answer.rejected] == [1]
+
+
 def test_a_segment_that_was_not_made_is_fatal(ends: FarEnds):
     it = customerio(ends, segments={ACTION: 8})
 

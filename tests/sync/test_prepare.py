@@ -335,3 +335,44 @@ def test_who_left_an_audience_is_not_given_the_jobs_attributes(tmp_path):
     sent = synced(tmp_path, {"7": ["ana"]}, otherAttributes={"camp": "b"})
 
     assert sent == {"item_7": ['{"id":"ben","mine":1,"item_7":false}']}
+
+
+def set_out(folder: Path, rows: list[dict[str, Any]], **how: Any) -> None:
+    metadata = folder / "items.json"
+    metadata.write_text("\n".join(json.dumps(row) for row in rows))
+    inputs = recommended(folder, range(1))
+    prepare_recommendations(
+        JobPath.parse("s3://bbb/etl_jobs/user_personalization/j/"),
+        job(),
+        "crm",
+        Rendering("id", prefix="r_", **how),
+        Inputs(inputs.run, inputs.outputs, (), (metadata,)),
+        state=folder / "state",
+        target=folder / "outbox",
+    )
+
+
+DRAMAS = [{"id": n, "name": f"n{n}", "genre": "Drama"} for n in "123"]
+
+
+def test_fields_that_repeat_are_named_where_arrays_are_sets(tmp_path, caplog):
+    set_out(tmp_path, DRAMAS, sets=True)
+
+    assert (
+        "connectors.crm: several items have the same genre, and the destination keeps an element "
+        'of an array once: parallel arrays may not line up; say "style": "objects"'
+    ) in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("rows", "how"),
+    [
+        pytest.param(DRAMAS, {"sets": True, "style": "objects"}, id="objects"),
+        pytest.param(DRAMAS, {}, id="arrays-are-lists"),
+        pytest.param(DRAMAS[:1], {"sets": True}, id="nothing-repeats"),
+    ],
+)
+def test_otherwise_parallel_arrays_line_up(tmp_path, caplog, rows, how):
+    set_out(tmp_path, rows, **how)
+
+    assert "line up" not in caplog.text

@@ -186,12 +186,20 @@ def _has_null(value: Any) -> bool:
 
 
 def _set(profile: dict[str, Any], name: str, value: Any) -> None:
-    """Set an attribute: null removes it, `{"add": […]}` and `{"remove": […]}` change an array."""
+    """Set an attribute: null removes it, `{"add": […]}` and `{"remove": […]}` change an array.
+
+    An array is a set: of elements that are the same, the first stays.  An array of objects is not.
+    """
     if value is None:
         profile.pop(name, None)
     elif isinstance(value, dict) and set(value) <= {"add", "remove"}:
         held = [each for each in profile.get(name, ()) if each not in value.get("remove", ())]
-        held += [each for each in value.get("add", ()) if each not in held]
-        profile[name] = held
+        profile[name] = _once([*held, *value.get("add", ())])
+    elif isinstance(value, list) and not _nested(value):
+        profile[name] = _once(value)
     else:
         profile[name] = value
+
+
+def _once(elements: list[Any]) -> list[Any]:
+    return list({orjson.dumps(each): each for each in elements}.values())

@@ -40,6 +40,19 @@ def track(ends: FarEnds, *objects: Any, **body: Any) -> httpx.Response:
     return httpx.post(f"{ends.url}/braze/users/track", json=sent, headers=KEY)
 
 
+def test_brazes_arrays_are_sets_and_arrays_of_objects_are_not(ends: FarEnds):
+    film = {"genre": "Drama"}
+    track(
+        ends,
+        {"external_id": "ana", "genres": ["Drama", "Action", "Drama", None, None]},
+        {"external_id": "bob", "films": [film, film], "genres": ["a"]},
+    )
+    track(ends, {"external_id": "bob", "genres": {"add": ["b", "a", "b"]}})
+
+    assert ends["braze"].holds("ana")["genres"] == ["Drama", "Action", None]
+    assert ends["braze"].holds("bob") == {"films": [film, film], "genres": ["a", "b"]}
+
+
 def test_braze_says_how_many_it_took(ends: FarEnds):
     answer = track(ends, {"external_id": "ana", "a": 1}, {"a": 1})
 
