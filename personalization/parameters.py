@@ -241,7 +241,7 @@ class DispatchParameters(FlowParameters):
 
 
 class SweepParameters(FlowParameters):
-    """Where the `sweep` flow looks for uploads that nobody works on."""
+    """Where the `sweep` flow looks for uploads and runs that nobody works on."""
 
     bucket: str = Field(min_length=3, description="Name of the bucket.")
     grace_s: float = Field(
@@ -250,7 +250,15 @@ class SweepParameters(FlowParameters):
     look_back_days: float = Field(
         7, gt=0, le=90, description="Days after which it is left as it is."
     )
-    most_attempts: int = Field(3, ge=1, le=10, description="Runs that an upload gets, at most.")
+    most_attempts: int = Field(
+        3, ge=1, le=10, description="Runs that an upload gets, or one that crashed, at most."
+    )
+    resume_after_s: float | None = Field(
+        None,
+        ge=0,
+        description="Seconds after which a suspended run counts as forgotten; left out, three "
+        "periods of the timer.",
+    )
 
 
 class SyncParameters(FolderParameters):

@@ -14,7 +14,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 
 from deployments.automations.recipients import Message, Recipient
 from personalization.errors import ConfigError
-from tasks.suspending import TAG, TIMER
+from tasks.suspending import RESUME_EVERY_S, TAG, TIMER
 
 # Triggers in prefect.yaml have other names: they go with their deployment, and are not ours.
 PREFIX: Final = "personalize/"
@@ -64,7 +64,7 @@ class Wanted:
     """
 
     notify: Sequence[Recipient] = ()
-    resume_every: float = 300.0
+    resume_every: float = RESUME_EVERY_S
     zombie_after: float = 540.0
     too_long: Mapping[str, float] = field(
         default_factory=lambda: {"train": 12 * 3600.0, "others": 2 * 3600.0}
