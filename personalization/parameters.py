@@ -220,10 +220,11 @@ class ImportParameters(FlowParameters):
         description="Stable name of the audience in the destination. Without it: the file's name "
         "without its time stamp.",
     )
-    register_endpoints: bool = Field(
-        False,
+    register_endpoints: bool | None = Field(
+        None,
         description="Register the endpoints of the table with the destination, which must know "
-        "them before audiences of endpoint ids. For destinations that keep endpoints: pinpoint.",
+        "them before audiences of endpoint ids. For destinations that keep endpoints: pinpoint. "
+        "Without it: whether the file has more columns than `Id`.",
     )
     waiting: Waiting = Field(Waiting(), description="How patiently to wait for the import.")
 
@@ -252,6 +253,12 @@ class SweepParameters(FlowParameters):
     )
     most_attempts: int = Field(
         3, ge=1, le=10, description="Runs that an upload gets, or one that crashed, at most."
+    )
+    stuck_after_s: float = Field(
+        900,
+        ge=0,
+        description="Seconds after which a run that is Pending, or Running without a claim to its "
+        "upload, counts as dead.",
     )
     resume_after_s: float | None = Field(
         None,
