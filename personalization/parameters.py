@@ -156,8 +156,10 @@ class TrainParameters(FolderParameters):
 
     @property
     def places(self) -> tuple[S3Path, ...]:
-        """The parameter file's folder."""
-        return (S3Path.parse(self.file).parent,)
+        """The parameter file and the data beside it; other files and folders are other people's."""
+        file = S3Path.parse(self.file)
+        names = [f"{it}{end}" for it in ("interactions", "items", "users") for end in (".csv", "/")]
+        return (file, *(file.parent / it for it in names))
 
 
 class BatchParameters(FlowParameters):
