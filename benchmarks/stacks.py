@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import boto3
 import httpx
+import psutil
 
 from deployments.processes import LOCAL_CREDENTIALS, ROOT
 from deployments.stack.place import BUCKET, QUEUE, Place, Running
@@ -115,11 +115,13 @@ class Stack:
                 return found
             page = httpx.get(page["next_page"], timeout=10).raise_for_status().json()
 
-    def kill(self, name: str) -> int:
-        """Kill one of its processes, and not its children, without a word; return its id."""
-        child = self.running.children[name]
-        os.kill(child.pid, signal.SIGKILL)
-        return child.pid
+    def kill(self, name: str, *, with_children: bool = False) -> int:
+        """Kill one of its processes without a word, if asked its children too; return its id."""
+        child = psutil.Process(self.running.children[name].pid)
+        started = child.children(recursive=True) if with_children else []
+        for it in (child, *started):
+            it.kill()
+        return int(child.pid)
 
     def await_again(self, name: str, killed: int, patience_s: float = 120) -> None:
         """Wait until a killed process has been started again."""

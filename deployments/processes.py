@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from personalization.errors import FatalError
+from personalization.errors import ConfigError, FatalError
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,13 +42,16 @@ class Service:
     def address(self, patience_s: float = 180) -> str:
         """Wait for the service and return its URL; FatalError if it ends or takes too long."""
         end_at = time.monotonic() + patience_s
-        while (url := self.find()) is None:
+        while True:
+            url = self.find()
+            # Whoever else may answer there: what has ended does not.
             if self.child.poll() is not None:
                 raise FatalError(f"{self.name} ended with status {self.child.returncode}; {self}")
+            if url is not None:
+                return url
             if time.monotonic() > end_at:
                 raise FatalError(f"{self.name} did not answer within {patience_s:g} s; {self}")
             time.sleep(0.05)
-        return url
 
     def __str__(self) -> str:
         return f"its log {self.log} ends so:\n{self.log.read_text(errors='replace')[-2000:]}"
@@ -181,6 +184,19 @@ def free_port() -> int:
         it.bind(("127.0.0.1", 0))
         port: int = it.getsockname()[1]
         return port
+
+
+def refuse_taken(port: int, option: str) -> None:
+    """Raise ConfigError if somebody listens on a port of 127.0.0.1 already."""
+    with socket.socket() as it:
+        it.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            it.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} is taken; end what listens there, or choose another {option}, 0 for "
+                "any free one"
+            ) from error
 
 
 def answers(url: str) -> bool:

@@ -7,7 +7,7 @@ from prefect import flow
 from personalization.connectors import ImportProgress
 from personalization.parameters import ImportParameters
 from tasks.audiences import audience_from_file
-from tasks.imports import imports_ended, register_endpoints, start_import
+from tasks.imports import imports_ended, is_endpoint_table, register_endpoints, start_import
 from tasks.once import once
 from tasks.running import import_run_name
 from tasks.telling import TOLD
@@ -24,7 +24,10 @@ def import_audience(parameters: ImportParameters) -> ImportProgress:
     """
     credentials = parameters.credentials
     audience = audience_from_file(parameters.file, parameters.audience, credentials)
-    start = register_endpoints if parameters.register_endpoints else start_import
+    endpoints = parameters.register_endpoints
+    if endpoints is None:
+        endpoints = is_endpoint_table(parameters.file, credentials)
+    start = register_endpoints if endpoints else start_import
     ended = imports_ended(
         parameters.destination,
         lambda: {audience.name: start(parameters.destination, audience, credentials)},

@@ -1,11 +1,12 @@
-"""Find uploads that nobody works on, because their event was lost or their run died."""
+"""Find uploads and runs that nobody works on: an event was lost, a process or a timer died."""
 
 from __future__ import annotations
 
 from prefect import flow
 
 from personalization.parameters import SweepParameters
-from tasks.sweeping import find_overlooked, heal
+from tasks.healing import find_crashed, restart, resume_forgotten
+from tasks.sweeping import find_overlooked, heal, show
 from tasks.telling import TOLD
 
 
@@ -17,9 +18,15 @@ from tasks.telling import TOLD
     on_crashed=TOLD["on_crashed"],
 )
 def sweep(parameters: SweepParameters) -> tuple[str, ...]:
-    """Return the ids of the runs that uploads got which had none.
+    """Return the ids of the runs that now do what nobody did.
 
-    The first sweep of a bucket starts nothing: it says since when uploads are looked after.  Safe
-    to repeat, and to run twice at once.  An upload whose run failed is left to a person.
+    An upload without a run gets one, if it is not older than an hour before the first sweep of its
+    bucket; a run that crashed is started again; one that is suspended without end is resumed.
+    What failed or was cancelled is left to a person.  Safe to repeat, and to run twice at once.
     """
-    return heal(find_overlooked(parameters), parameters)
+    healed = (
+        *heal(find_overlooked(parameters), parameters),
+        *restart(find_crashed(parameters), parameters),
+        *resume_forgotten(parameters),
+    )
+    return show(healed, parameters)

@@ -57,6 +57,8 @@ LATER = frozenset(
         "TransactionInProgressException",
     }
 )
+# What SQS answers, in either of its protocols, for a queue that is not there.
+NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 NOT_THERE = frozenset(
     {
         "404",

@@ -13,6 +13,7 @@ from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
 from personalization.errors import ConfigError, Finding
 from personalization.objects import as_folder, folders
 from personalization.resources import Account, Found, look
+from personalization.resources.account import NAME
 from personalization.resources.actual import active_version
 from personalization.resources.batch import output_folder
 from personalization.resources.kinds import (
@@ -25,8 +26,6 @@ from personalization.sync import job as connector_job
 from personalization.sync.layout import JOB_TYPES, JobPath
 
 _INPUT: Final = re.compile(r"batch/(?P<group>[^/]+)/(?P<solution>[^/]+)/job_config\.json")
-# Source: botocore, personalize 2018-05-22, shape `Name`.
-_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,62}")
 # A job that writes to a folder of another name is looked for among so many of the newest.
 _MOST_JOBS: Final = 50
 
@@ -72,7 +71,7 @@ def for_input(personalize: Any, account: Account, path: S3Path, version: str) ->
             f"s3://{path.bucket}/batch/<dataset group>/<solution>/job_config.json"
         )
     name = found["solution"]
-    described = _NAME.fullmatch(name) and look(personalize, SOLUTION, account.arn(SOLUTION, name))
+    described = NAME.fullmatch(name) and look(personalize, SOLUTION, account.arn(SOLUTION, name))
     if not described:
         return Calls(idle=f"there is no solution {name} yet; `train` will run its batch jobs")
     if active_version(personalize, account, name) is None:
@@ -93,7 +92,7 @@ def _recipe_type(personalize: Any, solution: Found) -> str:
 def job_of(personalize: Any, account: Account, output: S3Path) -> Found | None:
     """Return the batch job that writes to the folder of an `.out` file, None if none does."""
     folder = output.parent
-    if _NAME.fullmatch(folder.name):
+    if NAME.fullmatch(folder.name):
         for kind in (BATCH_SEGMENT_JOB, BATCH_INFERENCE_JOB):
             named = look(personalize, kind, account.arn(kind, folder.name))
             if named and _writes_to(named, folder):

@@ -156,8 +156,10 @@ class TrainParameters(FolderParameters):
 
     @property
     def places(self) -> tuple[S3Path, ...]:
-        """The parameter file's folder."""
-        return (S3Path.parse(self.file).parent,)
+        """The parameter file and the data beside it; other files and folders are other people's."""
+        file = S3Path.parse(self.file)
+        names = [f"{it}{end}" for it in ("interactions", "items", "users") for end in (".csv", "/")]
+        return (file, *(file.parent / it for it in names))
 
 
 class BatchParameters(FlowParameters):
@@ -220,10 +222,11 @@ class ImportParameters(FlowParameters):
         description="Stable name of the audience in the destination. Without it: the file's name "
         "without its time stamp.",
     )
-    register_endpoints: bool = Field(
-        False,
+    register_endpoints: bool | None = Field(
+        None,
         description="Register the endpoints of the table with the destination, which must know "
-        "them before audiences of endpoint ids. For destinations that keep endpoints: pinpoint.",
+        "them before audiences of endpoint ids. For destinations that keep endpoints: pinpoint. "
+        "Without it: whether the file has more columns than `Id`.",
     )
     waiting: Waiting = Field(Waiting(), description="How patiently to wait for the import.")
 
@@ -241,7 +244,7 @@ class DispatchParameters(FlowParameters):
 
 
 class SweepParameters(FlowParameters):
-    """Where the `sweep` flow looks for uploads that nobody works on."""
+    """Where the `sweep` flow looks for uploads and runs that nobody works on."""
 
     bucket: str = Field(min_length=3, description="Name of the bucket.")
     grace_s: float = Field(
@@ -250,7 +253,21 @@ class SweepParameters(FlowParameters):
     look_back_days: float = Field(
         7, gt=0, le=90, description="Days after which it is left as it is."
     )
-    most_attempts: int = Field(3, ge=1, le=10, description="Runs that an upload gets, at most.")
+    most_attempts: int = Field(
+        3, ge=1, le=10, description="Runs that an upload gets, or one that crashed, at most."
+    )
+    stuck_after_s: float = Field(
+        900,
+        ge=0,
+        description="Seconds after which a run that is Pending, or Running without a claim to its "
+        "upload, counts as dead.",
+    )
+    resume_after_s: float | None = Field(
+        None,
+        ge=0,
+        description="Seconds after which a suspended run counts as forgotten; left out, three "
+        "periods of the timer.",
+    )
 
 
 class SyncParameters(FolderParameters):

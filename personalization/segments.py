@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import re
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from personalization.aws import S3Path
 from personalization.connectors import Audience, ImportProgress
@@ -18,6 +17,7 @@ from personalization.lineage import Lineage, write_lineage
 from personalization.objects import as_folder, download, kept_copies, listing, remove, upload
 from personalization.parameters import PostprocessParameters
 from personalization.resources import Account, look
+from personalization.resources.account import NAME
 from personalization.resources.batch import outputs
 from personalization.resources.kinds import BATCH_SEGMENT_JOB
 from personalization.transforms.audience_names import stamped_name, variant_name
@@ -25,8 +25,6 @@ from personalization.transforms.audience_report import AudienceFile
 from personalization.transforms.audiences import write_audiences
 
 REJECTED, REASONS = "rejected.out", "rejected.csv"
-# Source: botocore, personalize 2018-05-22, shape `Name`.
-_JOB_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def find_output(s3: Any, personalize: Any, account: Account, uri: str) -> Segmen
     single = path.key.endswith(".out")
     folder = path.parent if single else as_folder(path)
     # The folder may be of any name, if the output was moved; a job may not.
-    named = _JOB_NAME.fullmatch(folder.name)
+    named = NAME.fullmatch(folder.name)
     arn = account.arn(BATCH_SEGMENT_JOB, folder.name)
     job = look(personalize, BATCH_SEGMENT_JOB, arn) if named else None
     if job and job.status != "ACTIVE":

@@ -14,8 +14,11 @@ from personalization.objects import listing
 from personalization.parameters import Upload
 from personalization.routes import PREFIXES, Route, route
 
-# Says since when uploads are looked after: what was there before is not.
+# Says when a bucket was first swept.
 BEGINNING: Final = "claims/sweep.json"
+# What was uploaded so shortly before counts, too: who deploys expects a run for what lies there
+# since a moment ago.  What was there earlier is left: it may be years of uploads.
+_BEFORE: Final = dt.timedelta(hours=1)
 
 # How a run ended whose claim is not completed: nobody knows it any more, or its process died.  A
 # run that failed is a person's to repair, and one that was cancelled was a person's wish.
@@ -36,12 +39,34 @@ class Overlooked:
     why: str
 
 
+@dataclass(frozen=True)
+class Healed:
+    """What a sweep has done about one thing that came to a halt.
+
+    what   an upload's S3 URI, or a run's name
+    since  when it was uploaded, or when it crashed, or was suspended
+    run    name of the run that goes on with it, or "given up"
+    id     of that run, "" if there is none
+    """
+
+    what: str
+    since: dt.datetime
+    why: str
+    flow: str
+    run: str
+    id: str
+
+    def row(self) -> dict[str, str]:
+        """Return it as a row of a table."""
+        return {**vars(self), "since": f"{self.since:%Y-%m-%d %H:%M:%S}Z"}
+
+
 def beginning(s3: Any, bucket: str, now: dt.datetime) -> dt.datetime:
-    """Return since when the bucket's uploads are looked after; the first call decides."""
+    """Return since when the bucket's uploads are looked after: one hour before the first call."""
     path = S3Path(bucket, BEGINNING)
-    about = {"since": now.isoformat()}
+    about = {"uploads since": (now - _BEFORE).isoformat()}
     standing = claims.claim(s3, path, "sweep", lambda _: "going", about=about)
-    return standing.since.replace(microsecond=0)  # S3 tells whole seconds
+    return standing.since.replace(microsecond=0) - _BEFORE  # S3 tells whole seconds
 
 
 def overlooked(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from prefect import get_run_logger, task
 
 from blocks.aws import clients
 from blocks.settings import role_for
+from personalization.aws import S3Path
 from personalization.errors import ConfigError, FatalError
 from personalization.parameters import BatchParameters
 from personalization.resources import Account, Policy, Resource, batch_job, look
-from personalization.resources.batch import items_schema, output_folder, outputs
+from personalization.resources.batch import items_schema, output_folder, outputs, settings_of_last
 from personalization.resources.desired import job_input
 from personalization.resources.kinds import DATASET_GROUP, SOLUTION, SOLUTION_VERSION, Kind
 from tasks.checks import input_findings, refuse
@@ -41,11 +43,35 @@ def run_batch_job(kind: Kind, parameters: BatchParameters) -> tuple[str, ...]:
 @task(task_run_name="declare-{parameters.solution}", **NETWORK)
 def declare_job(kind: Kind, parameters: BatchParameters, run: ThisRun) -> Resource:
     """Return the job that the parameters ask for; its input exists and is sound."""
-    client, group = clients(parameters.credentials), parameters.dataset_group
+    group = parameters.dataset_group
     path = job_input(parameters.bucket, group, parameters.solution)
     changed_at = last_modified(path, parameters.credentials)
     if changed_at is None:
         raise ConfigError(f"there is no batch job input at {path}; upload it, then run again")
+    with checked(JOB_INPUT, path, parameters.credentials):
+        settings = _settings(kind, parameters, path)
+    return batch_job(
+        kind,
+        bucket=parameters.bucket,
+        group=group,
+        solution=parameters.solution,
+        settings=settings,
+        role_arn=role_for(parameters.role_arn),
+        now=run.began,
+        references={"solutionVersionArn": f"{SOLUTION_VERSION.name}/{parameters.solution}"},
+        # "Again" is said by an input that counts as changed when the run started: what was done
+        # since is the run's own doing, done before it was suspended.
+        changed_at=run.started if parameters.again else changed_at,
+    )
+
+
+def _settings(kind: Kind, parameters: BatchParameters, path: S3Path) -> Mapping[str, Any]:
+    """Return how the job is done, once it is known that it can be done with this input.
+
+    What the parameters leave open is done as it was last time, so that a run that an upload has
+    started asks for the same job as a `train` beside it.
+    """
+    client, group = clients(parameters.credentials), parameters.dataset_group
     account, personalize = Account.of(client), client("personalize")
     solution = look(personalize, SOLUTION, account.arn(SOLUTION, parameters.solution))
     if solution is None:
@@ -57,23 +83,10 @@ def declare_job(kind: Kind, parameters: BatchParameters, run: ThisRun) -> Resour
             f"name {theirs} as the dataset group"
         )
     items = items_schema(personalize, account, group)
-    findings = input_findings(client("s3"), path, solution.description["recipeArn"], items)
-    with checked(JOB_INPUT, path, parameters.credentials):
-        refuse(findings)
-    settings = {"numResults": parameters.num_results, "filterArn": parameters.filter_arn}
-    return batch_job(
-        kind,
-        bucket=parameters.bucket,
-        group=group,
-        solution=parameters.solution,
-        settings={key: value for key, value in settings.items() if value is not None},
-        role_arn=role_for(parameters.role_arn),
-        now=run.began,
-        references={"solutionVersionArn": f"{SOLUTION_VERSION.name}/{parameters.solution}"},
-        # "Again" is said by an input that counts as changed when the run started: what was done
-        # since is the run's own doing, done before it was suspended.
-        changed_at=run.started if parameters.again else changed_at,
-    )
+    refuse(input_findings(client("s3"), path, solution.description["recipeArn"], items))
+    given = {"numResults": parameters.num_results, "filterArn": parameters.filter_arn}
+    last = settings_of_last(personalize, account, kind, parameters.solution, path)
+    return {**last, **{key: value for key, value in given.items() if value is not None}}
 
 
 @task(**NETWORK)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from prefect import get_run_logger, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -14,6 +16,7 @@ from pydantic import TypeAdapter
 
 from blocks.aws import clients
 from blocks.destination import Destination
+from personalization.aws import S3Path, aws_errors
 from personalization.connectors import (
     Audience,
     Connector,
@@ -30,6 +33,9 @@ from tasks.retrying import NETWORK
 from tasks.suspending import outlast, this_run
 
 Started = Mapping[str, ImportTicket | Exception]
+
+# More than any header has, and less than csv takes for a field.
+_HEADER_BYTES: Final = 1 << 16
 
 
 def connector_of(name: str, credentials: str | None) -> Connector[Any]:
@@ -88,6 +94,18 @@ def start_imports(
     return {name: it.result(raise_on_failure=False) for name, it in calls.items()}
 
 
+@task(task_run_name="header-of-{uri}", **NETWORK)
+def is_endpoint_table(uri: str, credentials: str | None) -> bool:
+    """Whether the CSV has more columns than an audience's one, `Id`: then they are endpoints."""
+    path, s3 = S3Path.parse(uri), clients(credentials)("s3")
+    with (
+        aws_errors(f"reading {uri}"),
+        closing(s3.get_object(Bucket=path.bucket, Key=path.key)["Body"]) as body,
+    ):
+        header = body.read(_HEADER_BYTES).decode("utf-8-sig", errors="replace")
+    return len(next(csv.reader(header.splitlines()), [])) > 1
+
+
 @task(task_run_name="register-{endpoints.name}", **NETWORK)
 def register_endpoints(
     destination: str, endpoints: Audience, credentials: str | None
@@ -97,7 +115,7 @@ def register_endpoints(
     if not isinstance(connector, RegistersEndpoints):
         raise ConfigError(
             f"destination {destination!r} ({connector.kind}) has no endpoints to register; "
-            "leave register_endpoints out"
+            "an audience has the one column Id"
         )
     ticket = connector.register_endpoints(endpoints)
     get_run_logger().info("import %s registers %s", ticket.job, endpoints.location)

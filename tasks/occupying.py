@@ -1,4 +1,5 @@
-"""One at a time: runs of a job on one machine, deliveries to a destination on all machines."""
+"""One at a time: runs of a job on one machine; on all machines, deliveries to a destination and
+decisions about what costs money."""
 
 from __future__ import annotations
 
@@ -23,6 +24,8 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectExcep
 from blocks.settings import settings
 from personalization.errors import FatalError, RetryableError, shortened
 from personalization.parameters import SyncParameters, Waiting
+from personalization.resources import Resource
+from personalization.resources.kinds import PAID
 from personalization.sync.layout import JobPath
 from personalization.waiting import looks
 from tasks.artifacts import artifact_key
@@ -33,6 +36,10 @@ logger = logging.getLogger(__name__)
 # Source: prefect 3.8, server/api/concurrency_limits_v2.py, `lease_duration` (60 to 86,400).
 _LEASE_S: Final = 60.0
 _RENEW_S: Final = 15.0
+# Answers of a server that will not make another limit: no permission, no such thing, too many.
+_NO_LIMITS: Final = frozenset({401, 402, 403, 404, 405, 422})
+# To decide takes some calls; who has died in the midst of it is passed over when the lease ends.
+_DECIDING: Final = Waiting(first_look_s=0.2, slowest_look_s=2, give_up_after_s=3 * _LEASE_S)
 
 
 Lost = Callable[[], bool]
@@ -66,22 +73,46 @@ def alone(what: str, folder: Path, waiting: Waiting) -> Iterator[int]:
         os.close(file)
 
 
-@contextmanager
-def one_delivery_to(destination: str, folder: Path, waiting: Waiting) -> Iterator[Lost]:
-    """Wait until nobody else delivers to the destination, and occupy it.
+def one_decision(resource: Resource) -> AbstractContextManager[object]:
+    """Keep all others from deciding about what this resource is, while that may cost money.
 
-    Yields what says whether it was lost: the server could not be told for so long that it gives the
-    destination to others.  Then nothing more may be sent.
-
-    Everybody who has the same Prefect server is kept apart by a global concurrency limit named
-    `destination-<name>`, made if it is not there.  It is held by a lease; that of a process of this
-    machine that was killed is given back at once, others end within a minute.
+    Names of jobs tell when their run began, so that Personalize would take the same job twice from
+    two runs.  Who comes second finds what the first has asked for.
     """
-    limit = artifact_key("destination", destination)
+    kind = resource.kind
+    if kind not in PAID:
+        return nullcontext()
+    limit = artifact_key("deciding", kind.name, resource.references[kind.parent].partition("/")[2])
+    return _one_everywhere(limit, settings().work_dir / "locks", _DECIDING, or_here=True)
+
+
+def one_delivery_to(
+    destination: str, folder: Path, waiting: Waiting
+) -> AbstractContextManager[Lost]:
+    """Wait until nobody else delivers to the destination, and occupy it."""
+    return _one_everywhere(artifact_key("destination", destination), folder, waiting)
+
+
+@contextmanager
+def _one_everywhere(
+    limit: str, folder: Path, waiting: Waiting, *, or_here: bool = False
+) -> Iterator[Lost]:
+    """Wait until nobody else has it, and have it.
+
+    Yields what says whether it was lost: the server could not be told for so long that it gives it
+    to others.
+
+    Everybody who has the same Prefect server is kept apart by a global concurrency limit of that
+    name, made if it is not there.  It is held by a lease; that of a process of this machine that
+    was killed is given back at once, others end within a minute.
+    or_here  where the server makes no such limits, to keep this machine's runs apart is enough
+    """
     with alone(limit, folder, waiting) as file, get_client(sync_client=True) as client:
+        if not _make(client, limit, or_here=or_here):
+            yield lambda: False
+            return
         if left := os.pread(file, 100, 0).decode():  # by a process that is dead: we have its lock
             _give_back(client, left)
-        _make(client, limit)
         lease: list[UUID] = []
         _wait(limit, lambda: _leased(client, limit, lease), waiting)
         os.pwrite(file, str(lease[0]).encode(), 0)
@@ -130,14 +161,30 @@ def _wait(what: str, is_mine: Callable[[], bool], waiting: Waiting) -> None:
         ) from error
 
 
-def _make(client: SyncPrefectClient, limit: str) -> None:
+def _make(client: SyncPrefectClient, limit: str, *, or_here: bool) -> bool:
+    """Make the limit if it is not there; return whether it is there now."""
     try:
-        client.read_global_concurrency_limit_by_name(limit)
-    except ObjectNotFound:
-        with suppress(ObjectAlreadyExists):
-            client.create_global_concurrency_limit(
-                GlobalConcurrencyLimitCreate(name=limit, limit=1)
+        try:
+            client.read_global_concurrency_limit_by_name(limit)
+        except ObjectNotFound:
+            with suppress(ObjectAlreadyExists):
+                client.create_global_concurrency_limit(
+                    GlobalConcurrencyLimitCreate(name=limit, limit=1)
+                )
+    except (httpx.HTTPError, PrefectException) as error:
+        if or_here and _makes_none(error):
+            logger.warning(
+                "Prefect makes no global concurrency limit (%s): only runs of this machine are "
+                "kept from asking for the same at the same moment",
+                shortened(error),
             )
+            return False
+        raise RetryableError(f"Prefect gives no {limit}: {shortened(error)}") from error
+    return True
+
+
+def _makes_none(error: Exception) -> bool:
+    return isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _NO_LIMITS
 
 
 def _locked(file: int) -> bool:

@@ -30,6 +30,7 @@ from personalization.resources.report import metrics_rows
 from personalization.waiting import Stay, looks
 from tasks.artifacts import artifact_key, show_table, shown_table
 from tasks.happenings import tell_ended, tell_made, tell_measured
+from tasks.occupying import one_decision
 from tasks.retrying import NETWORK
 from tasks.suspending import ThisRun, outlast
 
@@ -58,10 +59,12 @@ def ensure_resource(
 ) -> str:
     """Make, change or keep one resource and return its ARN.  It need not be ACTIVE yet.
 
-    Safe to repeat: what an earlier try made is found by its name or its parent.
+    Safe to repeat: what an earlier try made is found by its name or its parent.  Safe beside other
+    runs, too: what costs money is looked for and asked for by one of them at a time.
     """
     client = clients(credentials)
-    decision, arn = ensure(client("personalize"), Account.of(client), resource, arns, policy)
+    with one_decision(resource):
+        decision, arn = ensure(client("personalize"), Account.of(client), resource, arns, policy)
     get_run_logger().info("%s %s: %s", decision.action, resource.key, decision.reason)
     tell_made(decision, resource, arn, arns, credentials)
     return arn

@@ -14,20 +14,23 @@ from uuid import uuid4
 
 import httpx
 from prefect import get_run_logger
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.flow_runs import suspend_flow_run
 
 from personalization.errors import shortened
 from personalization.parameters import Waiting
 from personalization.waiting import Stay
+from tasks.starting import attempt_of
 
 # Carried by every deployment of ours; automations know our runs by it.
 TAG: Final = "personalize"
 # The automation that resumes suspended runs.
 TIMER: Final = "personalize/resume-suspended-runs"
+# How often it does so, unless said otherwise.
+RESUME_EVERY_S: Final = 300.0
 # Time for a last look, so that the run itself can say what it waited for in vain.
 _GRACE_S: Final = 3600.0
 
@@ -38,7 +41,8 @@ T = TypeVar("T")
 class ThisRun:
     """How the flow run has come to this process.
 
-    started   when it was first running, in whichever process; a retry does not change it
+    started   when it was first running, in whichever process; a retry does not change it, and an
+              attempt that follows a crashed run has started with the first of them
     tried     when the present try began: since it last failed, crashed or was cancelled, if ever
     resumed   whether it was suspended since
     deployed  whether it can be suspended: a subflow cannot, nor a run without a deployment
@@ -68,12 +72,24 @@ def this_run() -> ThisRun:
     if run.deployment_id is None or run.parent_task_run_id is not None:
         return ThisRun(started, started)
     with get_client(sync_client=True) as client:
+        first = _first_started(client, run)
         states = sorted(client.read_flow_run_states(run.id), key=lambda it: it.timestamp)
     ends = [number for number, it in enumerate(states) if it.is_final()]
     attempt = states[ends[-1] + 1 :] if ends else states
     tried = next((it.timestamp for it in attempt if it.is_running()), started)
     resumed = any(it.is_paused() for it in attempt)
-    return ThisRun(started, tried, resumed, True, tuple(run.tags))
+    return ThisRun(first or started, tried, resumed, True, tuple(run.tags))
+
+
+def _first_started(client: SyncPrefectClient, run: FlowRun) -> dt.datetime | None:
+    """Return when the first of the attempts was running, None if this is it, or it is gone."""
+    attempt = attempt_of(run)
+    if attempt.first == run.id:
+        return None
+    try:
+        return client.read_flow_run(attempt.first).start_time
+    except ObjectNotFound:
+        return None
 
 
 def current_flow_run() -> FlowRun:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Final
+from typing import Final
 
 import httpx
 from prefect import get_run_logger, task
@@ -23,7 +23,7 @@ from personalization import sweeping
 from personalization.errors import RetryableError, shortened
 from personalization.parameters import SweepParameters
 from personalization.routes import FLOWS
-from personalization.sweeping import Lost, Overlooked
+from personalization.sweeping import Healed, Lost, Overlooked
 from tasks.artifacts import show_table
 from tasks.once import find_run
 from tasks.retrying import NETWORK
@@ -88,14 +88,21 @@ def _unfinished(client: SyncPrefectClient, flow: str) -> list[FlowRun]:
 
 
 @task(task_run_name="heal-{parameters.bucket}", **NETWORK)
-def heal(found: tuple[Overlooked, ...], parameters: SweepParameters) -> tuple[str, ...]:
-    """Start a run for each upload; return their ids, and leave them as a table.
+def heal(found: tuple[Overlooked, ...], parameters: SweepParameters) -> tuple[Healed, ...]:
+    """Start a run for each upload; return what was done.
 
     Each try has a name of its own, so that sweeps at the same time start it once.
     """
-    rows = [_row(it, _tried(it, parameters)) for it in found]
-    show_table(("swept", parameters.bucket), rows, f"Uploads to {parameters.bucket} put right.")
-    return tuple(row["id"] for row in rows if row["id"])
+    return tuple(_healed(it, _tried(it, parameters)) for it in found)
+
+
+@task(task_run_name="show-{parameters.bucket}", **NETWORK)
+def show(healed: tuple[Healed, ...], parameters: SweepParameters) -> tuple[str, ...]:
+    """Leave what was done as a table; return the ids of the runs that go on with it."""
+    rows = [it.row() for it in healed]
+    said = f"Uploads to {parameters.bucket}, and runs, that nobody worked on."
+    show_table(("swept", parameters.bucket), rows, said)
+    return tuple(it.id for it in healed if it.id)
 
 
 def _tried(it: Overlooked, parameters: SweepParameters) -> FlowRun | None:
@@ -117,12 +124,6 @@ def _tried(it: Overlooked, parameters: SweepParameters) -> FlowRun | None:
     return None
 
 
-def _row(it: Overlooked, run: FlowRun | None) -> dict[str, Any]:
-    return {
-        "upload": str(it.upload.path),
-        "written": f"{it.identity.modified:%Y-%m-%d %H:%M:%S}Z",
-        "why": it.why,
-        "flow": it.route.flow,
-        "run": run.name if run else "given up",
-        "id": str(run.id) if run else "",
-    }
+def _healed(it: Overlooked, run: FlowRun | None) -> Healed:
+    name, id_ = (run.name, str(run.id)) if run else ("given up", "")
+    return Healed(str(it.upload.path), it.identity.modified, it.why, it.route.flow, name, id_)

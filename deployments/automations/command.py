@@ -38,7 +38,8 @@ def apply_all(
         float | None,
         typer.Option(
             metavar="SECONDS",
-            help="Train on CSVs under train/ as soon as nobody has added to them for so long.",
+            help="Train on CSVs under train/ of PERSONALIZE_BUCKET as soon as nobody has added to "
+            "them for so long. The parameter file beside them has to be called config.json.",
         ),
     ] = None,
     reset: Annotated[
@@ -48,10 +49,14 @@ def apply_all(
     """Make the automations, or bring those that are there up to date.  Safe to repeat."""
     with exit_status():
         budgets = {"train": 12 * 3600.0, "others": 2 * 3600.0} | _budgets(too_long or [])
-        from deployments import results  # Prefect takes seconds to import
+        from blocks.settings import settings  # Prefect takes seconds to import
+        from deployments import results
         from deployments.automations import applying, definitions, recipients
         from deployments.schedule_book import opened
 
+        bucket = settings().bucket
+        if train_when_data_quiet_for is not None and not bucket:
+            raise ConfigError("no bucket is named whose data to wait for; set PERSONALIZE_BUCKET")
         with opened() as client:
             told = applying.existing(client).get(definitions.FAILED_RUNS)
             wanted = definitions.Wanted(
@@ -61,8 +66,11 @@ def apply_all(
                 resume_every=resume_every_s,
                 zombie_after=zombie_after_s,
                 too_long=budgets,
-                quiet=train_when_data_quiet_for,
-                train=applying.train_deployment(client) if train_when_data_quiet_for else None,
+                quiet=definitions.Quiet(
+                    train_when_data_quiet_for, bucket, applying.train_deployment(client)
+                )
+                if train_when_data_quiet_for is not None and bucket
+                else None,
             )
             done = applying.apply(client, definitions.automations(wanted), reset=reset)
         rows = [it.row() for it in done]

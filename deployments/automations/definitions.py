@@ -14,7 +14,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 
 from deployments.automations.recipients import Message, Recipient
 from personalization.errors import ConfigError
-from tasks.suspending import TAG, TIMER
+from tasks.suspending import RESUME_EVERY_S, TAG, TIMER
 
 # Triggers in prefect.yaml have other names: they go with their deployment, and are not ours.
 PREFIX: Final = "personalize/"
@@ -41,13 +41,33 @@ _OURS: Final = {
     "prefect.resource.role": "tag",
     "prefect.resource.id": f"prefect.tag.{TAG}",
 }
+# Not the state's message: it may be any library's error, with what was sent to whom and as whom.
 _OF_RUN: Final = {
     "flow": "flow.name",
     "run": "flow_run.name",
     "state": "flow_run.state.name",
-    "message": "flow_run.state.message",
     "url": "flow_run | ui_url",
 }
+# Nor why somebody could not be told, which may show the block, whose address is a secret.
+_REASON: Final = (
+    "'see the automation in Prefect' "
+    "if event.payload.action_type in ['call-webhook', 'send-notification'] "
+    "else event.payload.reason"
+)
+
+
+@dataclass(frozen=True)
+class Quiet:
+    """How training on data follows its upload.
+
+    seconds  until data that nobody adds to is trained on
+    bucket   where it is uploaded to
+    train    id of the deployment that trains
+    """
+
+    seconds: float
+    bucket: str
+    train: UUID
 
 
 @dataclass(frozen=True)
@@ -59,22 +79,20 @@ class Wanted:
     zombie_after  without a heartbeat until a run counts as crashed; Prefect's default is one every
                   180 s, and two may be lost
     too_long      flow → how long a run may take; `others` stands for all that are not named
-    quiet         until data that has been uploaded is trained on, if that is wanted
-    train         id of the deployment that trains
+    quiet         how training on data follows its upload, if that is wanted
     """
 
     notify: Sequence[Recipient] = ()
-    resume_every: float = 300.0
+    resume_every: float = RESUME_EVERY_S
     zombie_after: float = 540.0
     too_long: Mapping[str, float] = field(
         default_factory=lambda: {"train": 12 * 3600.0, "others": 2 * 3600.0}
     )
-    quiet: float | None = None
-    train: UUID | None = None
+    quiet: Quiet | None = None
 
     def __post_init__(self) -> None:
         times = {"resume": self.resume_every, "zombie": self.zombie_after, **self.too_long}
-        times |= {} if self.quiet is None else {"quiet": self.quiet}
+        times |= {} if self.quiet is None else {"quiet": self.quiet.seconds}
         for name, seconds in times.items():
             if seconds < SHORTEST_S:
                 raise ConfigError(
@@ -97,8 +115,8 @@ def automations(wanted: Wanted) -> Iterator[AutomationCore]:
         yield _failed_actions(wanted.notify)
         for flow, budget_s in wanted.too_long.items():
             yield _too_long(flow, budget_s, wanted)
-    if wanted.quiet is not None and wanted.train is not None:
-        yield _quiet_data(wanted.quiet, wanted.train)
+    if wanted.quiet is not None:
+        yield _quiet_data(wanted.quiet)
 
 
 def _timer(every_s: float) -> AutomationCore:
@@ -120,11 +138,12 @@ def _zombies(after_s: float) -> AutomationCore:
         name=ZOMBIES,
         description=f"A run whose process gave no sign of life for {after_s:g} s has crashed.",
         # Whatever happens to a run after its last heartbeat, its suspension too, is a sign of life.
+        # A process may die before its first one, so its beginning counts, too.
         # Should the server learn of the heartbeat after the suspension, then being resumed is the
         # next sign, which is why the timer must be quicker.
         trigger=_absence(
             after_s,
-            after={"prefect.flow-run.heartbeat"},
+            after={"prefect.flow-run.heartbeat", "prefect.flow-run.Running"},
             expect={"prefect.flow-run.*"},
             match_related=_OURS,
         ),
@@ -140,7 +159,7 @@ def _zombies(after_s: float) -> AutomationCore:
 def _failed_runs(notify: Sequence[Recipient]) -> AutomationCore:
     message = Message(
         subject="{{ flow.name }} {{ flow_run.state.name }}: {{ flow_run.name }}",
-        body="{{ flow_run.state.message }}\n\n{{ flow_run | ui_url }}",
+        body="Its log says why.\n\n{{ flow_run | ui_url }}",
         facts=_OF_RUN,
     )
     return AutomationCore(
@@ -161,11 +180,11 @@ def _failed_runs(notify: Sequence[Recipient]) -> AutomationCore:
 def _failed_actions(notify: Sequence[Recipient]) -> AutomationCore:
     message = Message(
         subject="automation failed: {{ event.resource.name }}",
-        body="{{ event.payload.action_type }}: {{ event.payload.reason }}",
+        body=f"{{{{ event.payload.action_type }}}}: {{{{ {_REASON} }}}}",
         facts={
             "automation": "event.resource.name",
             "action": "event.payload.action_type",
-            "reason": "event.payload.reason",
+            "reason": _REASON,
         },
     )
     return AutomationCore(
@@ -210,7 +229,8 @@ def _too_long(flow: str, budget_s: float, wanted: Wanted) -> AutomationCore:
     )
 
 
-# The folder of the parameter file: a dataset in parts lies one folder deeper.
+# The parameter file, which must have this name: an automation cannot look into the bucket.  Its
+# folder is that of the data, but a dataset in parts lies one folder deeper.
 _PARTS: Final = "event.payload.key.split('/')[:-1]"
 _UNIT: Final = (
     f"{{% set folder = {_PARTS} %}}"
@@ -220,18 +240,18 @@ _UNIT: Final = (
 )
 
 
-def _quiet_data(quiet_s: float, train: UUID) -> AutomationCore:
+def _quiet_data(quiet: Quiet) -> AutomationCore:
     uploaded = {"aws.s3.object.created"}
     return AutomationCore(
         name=QUIET_DATA,
-        description=f"CSVs under train/ that nobody has added to for {quiet_s:g} s are trained on, "
-        "with the config.json beside them.",
+        description=f"CSVs under train/ that nobody has added to for {quiet.seconds:g} s are "
+        "trained on, with the config.json beside them.",
         trigger=_absence(
-            quiet_s,
+            quiet.seconds,
             after=uploaded,
             expect=uploaded,
             match={
-                "prefect.resource.id": "aws.s3.object.*",
+                "prefect.resource.id": f"aws.s3.object.{quiet.bucket}/train/*",
                 "aws.s3.folder": ["train", "train/*"],
                 "aws.s3.suffix": ".csv",
             },
@@ -239,7 +259,9 @@ def _quiet_data(quiet_s: float, train: UUID) -> AutomationCore:
         ),
         actions=[
             RunDeployment(
-                source="selected", deployment_id=train, parameters={"parameters": {"file": _UNIT}}
+                source="selected",
+                deployment_id=quiet.train,
+                parameters={"parameters": {"file": _UNIT}},
             )
         ],
     )

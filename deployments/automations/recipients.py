@@ -33,7 +33,7 @@ class Message:
     @property
     def payload(self) -> str:
         """The webhook's body: every fact as JSON, so that quotes in it stay within it."""
-        pairs = (f'"{name}": {{{{ {it} | tojson }}}}' for name, it in self.facts.items())
+        pairs = (f'"{name}": {{{{ ({it}) | tojson }}}}' for name, it in self.facts.items())
         return "{" + ", ".join(pairs) + "}"
 
 

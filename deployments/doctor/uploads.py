@@ -11,9 +11,8 @@ from botocore.exceptions import ClientError
 
 from deployments.doctor.outcome import Seen, bad, good, not_checked
 from deployments.doctor.policies import listed
-from personalization.aws import Clients, error_code
+from personalization.aws import NO_QUEUE, Clients, error_code
 
-_NO_QUEUE: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 _TEMPLATE: Final = "deployments/aws/template.yaml does it"
 # So many uploads that nobody has taken mean that nobody takes them.
 _MANY: Final = 100
@@ -123,7 +122,7 @@ def _attributes(sqs: Any, arn: str) -> dict[str, str] | None:
         url = sqs.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
         answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
     except ClientError as error:
-        if error_code(error) in _NO_QUEUE:
+        if error_code(error) in NO_QUEUE:
             return None
         raise
     attributes: dict[str, str] = answer["Attributes"]

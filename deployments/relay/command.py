@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def relay(
     queue: Annotated[str, typer.Option(help="Name, URL or ARN of the queue that S3 notifies.")],
     health_port: Annotated[
-        int, typer.Option(help="Where /health answers; 0 takes any free port.")
+        int, typer.Option(help="Where /health and /ready answer; 0 takes any free port.")
     ] = 8642,
     health_host: Annotated[str, typer.Option(help="Address to answer on.")] = "127.0.0.1",
     visibility_s: Annotated[

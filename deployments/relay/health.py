@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Final
 
 from personalization.errors import ConfigError
 
@@ -71,9 +71,11 @@ class Health:
 
 @contextmanager
 def answering(page: Callable[[], dict[str, Any]], host: str, port: int) -> Iterator[str]:
-    """Serve the page until left; yield its URL.  Port 0 takes any free one.
+    """Serve the page until left; yield the URL of /health.  Port 0 takes any free one.
 
-    Answers 200 while the page's state is `relaying`, else 503.
+    /health  whether the relay is alive: 200 unless its state is `stuck`, then 503.  Started anew,
+             it would wait for what is away as it does now, and give back what it holds
+    /ready   whether uploads go through: 200 while its state is `relaying`, else 503
     """
     try:
         server = ThreadingHTTPServer((host, port), partial(_Page, page))
@@ -94,6 +96,10 @@ def answering(page: Callable[[], dict[str, Any]], host: str, port: int) -> Itera
         server.server_close()
 
 
+# The states in which each path answers 200.
+_WELL: Final = {"/health": {"relaying", "waiting"}, "/ready": {"relaying"}}
+
+
 class _Page(BaseHTTPRequestHandler):
     timeout = 5  # seconds for a request to be told
 
@@ -102,12 +108,12 @@ class _Page(BaseHTTPRequestHandler):
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
-        if self.path != "/health":
-            self.send_error(404, explain="there is only /health")
+        if self.path not in _WELL:
+            self.send_error(404, explain=f"there are only {' and '.join(_WELL)}")
             return
         page = self._page()
         body = json.dumps(page, indent=2).encode()
-        self.send_response(200 if page["state"] == "relaying" else 503)
+        self.send_response(200 if page["state"] in _WELL[self.path] else 503)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -11,14 +11,13 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from deployments.relay.logs import facts
-from personalization.aws import aws_errors, error_code
+from personalization.aws import NO_QUEUE, aws_errors, error_code
 from personalization.errors import ConfigError, shortened
 
 log = logging.getLogger(__name__)
 
 # Messages of one request.  Source: botocore, sqs 2012-11-05, ReceiveMessage and the batch requests.
 AT_ONCE: Final = 10
-_NO_QUEUE: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def _url(sqs: Any, name: str) -> str:
             url: str = sqs.get_queue_url(QueueName=last, **owner)["QueueUrl"]
             return url
         except ClientError as error:
-            if error_code(error) not in _NO_QUEUE:
+            if error_code(error) not in NO_QUEUE:
                 raise
             raise ConfigError(
                 f"there is no queue {name!r} in {sqs.meta.region_name}; name it by its name, URL "

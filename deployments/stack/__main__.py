@@ -21,6 +21,7 @@ from deployments.processes import (
     free_port,
     local_aws_program,
     prefect_server_program,
+    refuse_taken,
 )
 from deployments.stack.place import QUEUE, WORK_POOL, Place
 from personalization.errors import FatalError, PersonalizeFlowsError
@@ -39,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with place.held():
             place.sweep()
+            for name in ("prefect", "aws", "far-ends"):
+                if port := vars(chosen)[f"{name.replace('-', '_')}_port"]:
+                    refuse_taken(port, f"--{name}-port")
             _run(place, chosen, stop)
     except PersonalizeFlowsError as error:
         log.error("%s", error)

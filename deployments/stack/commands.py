@@ -47,9 +47,12 @@ def _start(place: Place, prefect_port: int, aws_port: int, far_ends_port: int) -
 
     def find() -> str | None:
         running = place.running()
-        return running.addresses.get("prefect") if running else None
+        # What another stack has left, that was killed, says nothing of this one.
+        mine = running is not None and running.pid == service.child.pid
+        return running.addresses.get("prefect") if running and mine else None
 
-    Program("the stack", tuple(arguments), place.log, find).start().address(patience_s=300)
+    service = Program("the stack", tuple(arguments), place.log, find).start()
+    service.address(patience_s=300)
 
 
 def _show(place: Place) -> None:

@@ -80,7 +80,7 @@ class Place:
     def held(self) -> Iterator[None]:
         """Hold the folder: who holds it is the stack.  Raises ConfigError if another one does."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
+        with self._lock.open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -88,15 +88,21 @@ class Place:
                     f"a stack is up in {self.folder}; end it with `personalize down`, or choose "
                     "another --folder"
                 ) from error
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
             yield
+
+    @property
+    def _lock(self) -> Path:
+        return self.folder / "lock"
 
     @property
     def is_held(self) -> bool:
         """Whether a stack's process is there."""
-        lock = self.folder / "lock"
-        if not lock.exists():
+        if not self._lock.exists():
             return False
-        with lock.open() as it:
+        with self._lock.open() as it:
             try:
                 fcntl.flock(it, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -129,16 +135,19 @@ class Place:
         Raises FatalError if it does not end in time.
         """
         found = self.is_held
-        if found and (running := self.running()):
-            os.kill(running.pid, signal.SIGTERM)
-            end_at = time.monotonic() + patience_s
-            while self.is_held:
-                if time.monotonic() > end_at:
-                    raise FatalError(
-                        f"the stack, process {running.pid}, did not end within {patience_s:g} s; "
-                        f"its log is {self.log}"
-                    )
-                time.sleep(0.1)
+        end_at = time.monotonic() + patience_s
+        asked = ""
+        while self.is_held:
+            pid = self._lock.read_text()
+            if pid and pid != asked:  # it is not there yet while the stack is but just begun
+                os.kill(int(pid), signal.SIGTERM)
+                asked = pid
+            if time.monotonic() > end_at:
+                raise FatalError(
+                    f"the stack, process {pid}, did not end within {patience_s:g} s; its log is "
+                    f"{self.log}"
+                )
+            time.sleep(0.1)
         return self.sweep() or found
 
     def sweep(self) -> bool:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from personalization.aws import Clients, aws_errors
 from personalization.resources.kinds import Kind
+
+# What a resource may be called.  Source: botocore, personalize 2018-05-22, shape `Name`.
+NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,62}")
 
 
 @dataclass(frozen=True)

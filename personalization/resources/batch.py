@@ -1,17 +1,42 @@
-"""What a batch job has written."""
+"""What a batch job was told, and what it has written."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from personalization.aws import S3Path
+from personalization.aws import S3Path, aws_errors
 from personalization.errors import FatalError
 from personalization.objects import listing
 from personalization.resources.account import Account
 from personalization.resources.actual import Found, look
-from personalization.resources.kinds import DATASET, SCHEMA
+from personalization.resources.kinds import DATASET, SCHEMA, SOLUTION, Kind
+
+# Of so many of a solution's newest jobs one is likely to have read the input in question.
+_MOST_JOBS: Final = 10
+_CHOICES: Final = ("numResults", "filterArn")
+
+
+def settings_of_last(
+    personalize: Any, account: Account, kind: Kind, solution: str, path: S3Path
+) -> dict[str, Any]:
+    """Return `numResults` and `filterArn` of the solution's newest job that read that input.
+
+    Empty where there is none.  What the parameter file says of its jobs, a run that was started for
+    an upload knows from there.
+    """
+    versions = f"{account.arn(SOLUTION, solution)}/"
+    with aws_errors(f"listing every {kind.title}"):
+        pages = personalize.get_paginator(kind.paginator).paginate()
+        summaries = [it for page in pages for it in page[kind.listed_under]]
+    summaries = [it for it in summaries if it["solutionVersionArn"].startswith(versions)]
+    summaries.sort(key=lambda it: it["creationDateTime"], reverse=True)
+    for summary in summaries[:_MOST_JOBS]:
+        job = look(personalize, kind, summary[kind.arn_member])
+        if job and job.description["jobInput"]["s3DataSource"]["path"] == str(path):
+            return {it: job.description[it] for it in _CHOICES if job.description.get(it)}
+    return {}
 
 
 def output_folder(job: Found) -> S3Path:

@@ -74,6 +74,11 @@ FILTER: Final = Kind("filter", "filter", "datasetGroupArn")
 CAMPAIGN: Final = Kind("campaign", "campaign", "solutionArn")
 RECOMMENDER: Final = Kind("recommender", "recommender", "datasetGroupArn")
 
+# Made anew for each piece of work, and charged for each time.
+PAID: Final = frozenset(
+    {DATASET_IMPORT_JOB, SOLUTION_VERSION, BATCH_INFERENCE_JOB, BATCH_SEGMENT_JOB}
+)
+
 # Declared in the parameter file, shown in the plan, not brought into being yet.
 NOT_MANAGED: Final = frozenset({EVENT_TRACKER, FILTER, CAMPAIGN, RECOMMENDER})
 

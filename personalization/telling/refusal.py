@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
 from personalization.config.document import read
 from personalization.errors import ConfigError, Finding, shortened
+from personalization.s3_events import REPORT
 
-SUFFIX: Final = ".errors.json"
 # What a Prefect event or an e-mail holds; the report beside the upload holds them all.
 MOST_FINDINGS: Final = 100
 # Twice what a name may have, so that one that is too long is seen to be.
@@ -112,7 +112,7 @@ def group_named_in(text: str | bytes) -> str:
 
 def report_path(upload: S3Path) -> S3Path:
     """Return where the report on an upload lies; no upload of that suffix starts anything."""
-    return S3Path(upload.bucket, upload.key + SUFFIX)
+    return S3Path(upload.bucket, upload.key + REPORT)
 
 
 def write_report(s3: Any, refusal: Refusal) -> S3Path:

@@ -11,6 +11,8 @@ from typing import Any
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 
+from tasks.suspending import TAG
+
 
 @dataclass(frozen=True)
 class Bare:
@@ -39,7 +41,8 @@ def bare_deployments(*flows: str) -> Iterator[Bare]:
         for name in flows:
             function = name.replace("-", "_")
             it = getattr(import_module(f"flows.{function}"), function)
-            ids[name] = client.create_deployment(flow_id=client.create_flow(it), name=name)
+            flow_id = client.create_flow(it)
+            ids[name] = client.create_deployment(flow_id=flow_id, name=name, tags=[TAG])
         try:
             yield Bare(client, ids)
         finally:

@@ -309,7 +309,8 @@ def test_configuration_destinations_and_inputs_are_looked_at_together(shop, capl
     with pytest.raises(ConfigError) as caught:
         sync(job)
 
-    said = [f"{it.where}: {it.problem}" for it in caught.value.findings]
+    errors = [it for it in caught.value.findings if it.severity == "error"]
+    said = [f"{it.where}: {it.problem}" for it in errors]
     assert said[0] == "connectors.eu.maxItems: is 0"
     assert said[1].startswith("connectors.crm: connector kind 'crm' is unknown")
     assert said[2].startswith("batchInferencePath: s3://shop/batch/ holds no output of a batch job")

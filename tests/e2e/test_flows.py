@@ -246,23 +246,23 @@ def register_endpoints(place: Place, destination: str, key: str) -> None:
     parameters = ImportParameters(
         file=f"s3://{BUCKET}/pinpoint/register.csv",
         destination=destination,
-        register_endpoints=True,
         waiting=QUICK,
     )
     ended = import_audience(parameters)
     assert (ended.state, ended.accepted) == ("succeeded", table.height)
 
 
-def test_endpoints_are_registered_only_where_there_are_any(bingewatch, customer_profiles):
+@pytest.mark.parametrize("asked", [True, None], ids=["asked-for", "by-its-header"])
+def test_endpoints_are_registered_only_where_there_are_any(bingewatch, customer_profiles, asked):
     from flows.import_audience import import_audience
 
     parameters = ImportParameters(
         file=f"s3://{BUCKET}/pinpoint/endpoints.csv",
         destination=customer_profiles,
-        register_endpoints=True,
+        register_endpoints=asked,
     )
 
-    with pytest.raises(ConfigError, match="has no endpoints to register; leave register_endpoints"):
+    with pytest.raises(ConfigError, match="has no endpoints to register; an audience has the one"):
         import_audience(parameters)
 
 

@@ -71,7 +71,7 @@ def train(place: Place, **more: Any) -> Any:
 
 
 def tables(run: Any, key: str) -> list[Any]:
-    """All versions of a table that the run has left."""
+    """All versions of a table that the run has left, the newest last."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import (
         ArtifactFilter,
@@ -83,7 +83,8 @@ def tables(run: Any, key: str) -> list[Any]:
         key=ArtifactFilterKey(any_=[key]), flow_run_id=ArtifactFilterFlowRunId(any_=[run.id])
     )
     with get_client(sync_client=True) as client:
-        return [json.loads(str(it.data)) for it in client.read_artifacts(artifact_filter=mine)]
+        left = client.read_artifacts(artifact_filter=mine)
+    return [json.loads(str(it.data)) for it in sorted(left, key=lambda it: str(it.created))]
 
 
 def test_a_run_that_was_suspended_did_and_tells_what_one_in_one_go_would(bingewatch, timer):
@@ -260,6 +261,29 @@ def test_a_retry_is_a_new_try_of_a_run_that_began_long_ago(timer):
     assert [it.resumed for it in seen] == [False, True, False]
     assert seen[0].started == seen[1].started == seen[2].started == run.read().start_time
     assert seen[0].tried == seen[1].tried < seen[2].tried
+
+
+def test_what_follows_a_crashed_run_goes_on_with_its_work_and_pays_for_nothing_twice(
+    bingewatch, timer
+):
+    from prefect.client.orchestration import get_client
+    from prefect.states import Crashed
+
+    from tasks.starting import start_again
+    from tests.e2e.deployed import DeployedRun
+
+    train(bingewatch).to_the_end()
+    first = train(bingewatch, retrain="always")
+    assert first.step().is_paused()
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(first.id, Crashed(), force=True)
+    again = DeployedRun(first.flow, start_again(first.read()).id)
+    state, _ = again.to_the_end()
+
+    assert again.id != first.id
+    assert state.is_completed()
+    assert bingewatch.count("list_solution_versions", "solutionVersions") == 2
+    assert bingewatch.count("list_batch_segment_jobs", "batchSegmentJobs") == 2
 
 
 def test_a_cancelled_run_stays_cancelled(timer):

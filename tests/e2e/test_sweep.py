@@ -92,20 +92,31 @@ def test_what_was_healed_is_shown(s3, bare):
     [run] = sweep()
 
     [row] = table()
-    assert (row["upload"], row["flow"], row["id"]) == (f"s3://{BUCKET}/{KEY}", "train", run)
+    assert (row["what"], row["flow"], row["id"]) == (f"s3://{BUCKET}/{KEY}", "train", run)
     assert row["why"] == "no run has claimed it"
     sweep()
     assert table() == []
 
 
-def test_the_first_sweep_leaves_everything_as_it_is(s3, bare):
+def test_the_first_sweep_looks_after_what_was_just_uploaded(s3, bare):
     s3.delete_object(Bucket=BUCKET, Key="claims/sweep.json")
     put(s3, KEY)
 
-    # S3 tells whole seconds, so that what is written in the same second counts as new.
-    time.sleep(1.1)
-    assert sweep() == ()
+    assert len(sweep()) == 1
+    said = json.loads(s3.get_object(Bucket=BUCKET, Key="claims/sweep.json")["Body"].read())
+    since, first = (
+        dt.datetime.fromisoformat(it) for it in (said["since"], said["about"]["uploads since"])
+    )
+    assert abs(since - first - dt.timedelta(hours=1)) < dt.timedelta(seconds=1)
+
+
+def test_what_was_uploaded_more_than_an_hour_before_the_first_sweep_is_left(s3, bare):
+    put(s3, KEY)
+    # S3 tells whole seconds, so that what is written in the same second counts as later.
+    begin(s3, dt.datetime.now(dt.UTC) + dt.timedelta(hours=1, seconds=2))
+    time.sleep(2.1)
     put(s3, "train/songs/config.json")
+
     assert len(sweep()) == 1
     assert [it["upload"]["key"] for it in bare.given("train")] == ["train/songs/config.json"]
 

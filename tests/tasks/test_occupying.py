@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from prefect.exceptions import ObjectNotFound
 
 from personalization.errors import ConfigError, FatalError, RetryableError
 from personalization.parameters import Waiting
@@ -182,6 +183,39 @@ def test_a_server_that_fails_may_be_asked_again():
 
     with pytest.raises(RetryableError, match="Prefect gives no destination-braze: Server error"):
         _leased(Broken(), "destination-braze", [])
+
+
+class NoLimits:
+    """A server on which there are no global concurrency limits, for that reason."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+    def read_global_concurrency_limit_by_name(self, name: str) -> None:
+        raise ObjectNotFound(KeyError(name))
+
+    def create_global_concurrency_limit(self, _: object) -> None:
+        request = httpx.Request("POST", "http://prefect.test")
+        httpx.Response(self.status, request=request).raise_for_status()
+
+
+def test_where_the_server_makes_no_limits_this_machine_is_enough_to_decide(caplog):
+    from tasks.occupying import _make
+
+    assert _make(NoLimits(403), "deciding-films", or_here=True) is False
+    assert "makes no global concurrency limit" in caplog.text
+    assert "only runs of this machine are kept from asking for the same" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "or_here"),
+    [pytest.param(403, False, id="for a destination"), pytest.param(503, True, id="when busy")],
+)
+def test_else_the_limit_is_asked_for_again(status, or_here):
+    from tasks.occupying import _make
+
+    with pytest.raises(RetryableError, match="Prefect gives no deciding-films: "):
+        _make(NoLimits(status), "deciding-films", or_here=or_here)
 
 
 def test_a_cluster_without_prefect_dask_is_explained(monkeypatch):

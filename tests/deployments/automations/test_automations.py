@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from typer.testing import CliRunner
 
+from blocks.settings import settings
 from deployments.cli import app
 
 pytestmark = pytest.mark.server
@@ -39,6 +40,15 @@ def clean(prefect_server: str) -> Iterator[Any]:
     with get_client(sync_client=True) as client:
         yield client
     command("delete", "--all")
+
+
+@pytest.fixture
+def films(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The bucket whose data is waited for."""
+    monkeypatch.setenv("PERSONALIZE_BUCKET", "films")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
 
 
 @pytest.fixture
@@ -162,7 +172,7 @@ def test_what_is_there_is_listed_and_deleted_by_name(clean):
         ),
     ],
 )
-def test_what_cannot_be_applied_is_refused_with_the_way_out(clean, words, message):
+def test_what_cannot_be_applied_is_refused_with_the_way_out(clean, films, words, message):
     from prefect.blocks.system import Secret
 
     Secret(value="x").save("it", overwrite=True)
@@ -171,6 +181,16 @@ def test_what_cannot_be_applied_is_refused_with_the_way_out(clean, words, messag
             clean.delete_deployment(it.id)
 
     assert message in command("apply", *words, status=1)
+    assert by_name(clean) == {}
+
+
+def test_without_a_bucket_no_data_is_waited_for(clean, monkeypatch):
+    monkeypatch.setenv("PERSONALIZE_BUCKET", "")
+    settings.cache_clear()
+    refused = command("apply", "--train-when-data-quiet-for", "30", status=1)
+    settings.cache_clear()
+
+    assert "no bucket is named whose data to wait for; set PERSONALIZE_BUCKET" in refused
     assert by_name(clean) == {}
 
 
@@ -223,7 +243,7 @@ class Runs:
         return [it.parameters["parameters"] for it in found]
 
 
-def test_each_does_its_work(clean, listener, told):
+def test_each_does_its_work(clean, films, listener, told):
     """Failures, zombies, long runs and quiet data; a suspended run without a timer stays so."""
     from prefect.automations import Automation
     from prefect.events.actions import RunDeployment
@@ -241,7 +261,7 @@ def test_each_does_its_work(clean, listener, told):
         actions=[RunDeployment(deployment_id=train, parameters={"x": "{{ event.payload.none }}"})],
     ).create()
 
-    failed = runs.in_state(Running(), Failed(message='no "such" thing'))
+    failed = runs.in_state(Failed(message="401 for https://me:hunter2@crm.test"))
     zombie, suspended = runs.in_state(Running()), runs.in_state(Running())
     runs.heartbeat(zombie, suspended)
     runs.post([{"event": "it.broke", "resource": {"prefect.resource.id": "it"}}])
@@ -249,6 +269,7 @@ def test_each_does_its_work(clean, listener, told):
         runs.post(uploaded(f"train/films/interactions/part-{number}.csv"))
     runs.post(uploaded("train/films/items.csv"))
     runs.post(uploaded("train/films/config.json", "audiences/films/x.csv", "x/train/y/z.csv"))
+    runs.post(uploaded("train/films/items.csv", bucket="books"))
 
     def heard(path: str, **facts: str) -> list[Any]:
         alike = (it for it in listener.heard.get(path, []))
@@ -257,18 +278,19 @@ def test_each_does_its_work(clean, listener, told):
     time.sleep(_ORDER_S)
     clean.set_flow_run_state(suspended, Suspended(timeout_seconds=600), force=True)
     [call] = seen(lambda: heard("/webhook", flow="watched", state="Failed"))
-    assert call["message"] == 'no "such" thing'
     assert str(failed) in call["url"]
     name = clean.read_flow_run(failed).name
     [note] = seen(lambda: heard("/notify", subject=f"watched Failed: {name}"))
-    assert note["text"].startswith('no "such" thing')
+    assert note["text"].startswith("Its log says why.")
+    assert str(failed) in note["text"]
     [call] = seen(lambda: heard("/webhook", automation="broken"))
     assert call["action"] == "run-deployment"
     assert call["reason"].startswith("Unable to create flow run")
 
     seen(lambda: runs.state(zombie) == "Crashed")
     [call] = seen(lambda: heard("/webhook", state="Crashed"))
-    assert call["message"].startswith("no sign of life for 20 s")
+    assert str(zombie) in call["url"]
+    assert "hunter2" not in str(listener.heard)
     # Both were running for ten seconds.
     seen(lambda: len(heard("/webhook", budget_s="10")) == 2)
     seen(lambda: len(runs.of_train()) == 2)
@@ -283,12 +305,12 @@ def test_each_does_its_work(clean, listener, told):
     clean.delete_deployment(train)
 
 
-def uploaded(*keys: str) -> list[dict[str, Any]]:
+def uploaded(*keys: str, bucket: str = "films") -> list[dict[str, Any]]:
     """What the relay tells Prefect of uploads."""
     from personalization.s3_events import ObjectCreated
 
     now = dt.datetime.now(dt.UTC)
-    return [ObjectCreated("films", key, 1, uuid4().hex, None, None, now).event() for key in keys]
+    return [ObjectCreated(bucket, key, 1, uuid4().hex, None, None, now).event() for key in keys]
 
 
 def test_the_timer_resumes_what_is_suspended_and_nothing_else(clean, listener, told):

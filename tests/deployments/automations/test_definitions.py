@@ -9,7 +9,14 @@ from uuid import uuid4
 
 from prefect.server.utilities.user_templates import render_user_template_sync
 
-from deployments.automations.definitions import _UNIT, ENDS, Wanted, automations
+from deployments.automations.definitions import (
+    _UNIT,
+    ENDS,
+    QUIET_DATA,
+    Quiet,
+    Wanted,
+    automations,
+)
 from deployments.automations.recipients import Message, Recipient
 
 ROOT = Path(__file__).parents[3]
@@ -67,3 +74,40 @@ def test_a_dataset_in_parts_belongs_to_the_file_one_folder_up():
     assert unit("train/x/interactions/part 1.csv") == "s3://b/train/x/config.json"
     assert unit("train/a/b/users/2026/x.csv") == "s3://b/train/a/b/users/2026/config.json"
     assert unit("train/items.csv") == "s3://b/train/config.json"
+
+
+def test_nobody_outside_hears_what_an_error_said():
+    """It may be any library's, with an address and a password in it; the log has it."""
+    said = "ValueError: 401 for https://user:hunter2@crm.test"
+    state = {"name": "Failed", "message": said}
+    payload = {"action_type": "call-webhook", "reason": said}
+    context = {
+        "flow": {"name": "train"},
+        "flow_run": {"name": "gray-shrimp", "state": state},
+        "event": {"resource": {"name": "broken"}, "payload": payload},
+    }
+    wanted = Wanted(notify=[Recipient(uuid4(), called=True), Recipient(uuid4(), called=False)])
+    texts = [
+        text.replace(" | ui_url", ".name")
+        for it in automations(wanted)
+        for action in it.actions
+        for text in (getattr(action, name, "") for name in ("payload", "subject", "body"))
+        if text
+    ]
+    rendered = [render_user_template_sync(it, context) for it in texts]
+
+    assert len(rendered) == 12
+    assert not [it for it in rendered if "hunter2" in it]
+    assert "train Failed: gray-shrimp" in rendered
+    assert "call-webhook: see the automation in Prefect" in rendered
+
+    payload["action_type"] = "run-deployment"
+
+    assert f"run-deployment: {said}" in [render_user_template_sync(it, context) for it in texts]
+
+
+def test_only_data_of_our_bucket_is_waited_for():
+    wanted = Wanted(quiet=Quiet(30, "films", uuid4()))
+    [trigger] = [it.trigger for it in automations(wanted) if it.name == QUIET_DATA]
+
+    assert trigger.model_dump()["match"]["prefect.resource.id"] == "aws.s3.object.films/train/*"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from deployments.relay.health import Health, answering
 from tests.deployments.aws.cloudformation import ALL_BUT_CLOUD, CLOUD, TEMPLATE, chosen, template
 
 
@@ -160,3 +161,20 @@ def test_who_deploys_to_fargate_is_told_where_the_image_has_the_code():
 
     [home] = re.findall(r"^WORKDIR (\S+)$", image, re.MULTILINE)
     assert f"PERSONALIZE_HOME={home} and PERSONALIZE_PYTHON=python" in said
+
+
+@pytest.mark.parametrize(("trouble", "after_s", "status"), [("Prefect is away", 0, 0), ("", 61, 1)])
+def test_a_relay_is_replaced_when_it_is_stuck_and_not_while_it_waits(trouble, after_s, status):
+    now = [0.0]
+    health = Health("q", "p", alive_s=60, clock=lambda: now[0])
+    health.happened("poll")
+    health.trouble = trouble
+    now[0] = after_s
+    container = chosen(ALL_BUT_CLOUD)["Resources"]["RelayTask"]["Properties"]
+    how, *command = container["ContainerDefinitions"][0]["HealthCheck"]["Command"]
+    with answering(health.page, "127.0.0.1", 0) as url:
+        here = [it.replace("http://127.0.0.1:8642/health", url) for it in command[1:]]
+        done = subprocess.run([sys.executable, *here], capture_output=True, text=True, check=False)
+
+    assert (how, command[0], here == command[1:]) == ("CMD", "python", False)
+    assert done.returncode == status, done.stderr

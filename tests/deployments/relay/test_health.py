@@ -46,21 +46,26 @@ def test_a_relay_that_polls_answers_200_with_what_there_is_to_know():
     }
 
 
-def test_one_that_has_not_begun_answers_503():
-    answer = page_of(Health("q", "p", alive_s=60))
-
-    assert answer.status_code == 503
-    assert (answer.json()["state"], answer.json()["trouble"]) == ("waiting", "not yet begun")
-
-
-def test_one_that_waits_answers_503_and_why():
-    health = healthy()
-    health.trouble = "Prefect is away"
-
+def test_one_that_has_not_begun_is_alive_and_not_ready():
+    health = Health("q", "p", alive_s=60)
     answer = page_of(health)
 
-    assert answer.status_code == 503
-    assert (answer.json()["state"], answer.json()["trouble"]) == ("waiting", "Prefect is away")
+    assert answer.status_code == 200
+    assert (answer.json()["state"], answer.json()["trouble"]) == ("waiting", "not yet begun")
+    assert page_of(health, "/ready").status_code == 503
+
+
+def test_one_that_waits_is_alive_and_says_why_it_is_not_ready():
+    """Whoever restarts what is not alive would end it during every outage of Prefect."""
+    health = healthy()
+    assert page_of(health, "/ready").status_code == 200
+    health.trouble = "Prefect is away"
+
+    alive, ready = page_of(health), page_of(health, "/ready")
+
+    assert (alive.status_code, ready.status_code) == (200, 503)
+    assert alive.json() == ready.json()
+    assert (ready.json()["state"], ready.json()["trouble"]) == ("waiting", "Prefect is away")
 
 
 def test_one_that_gives_no_sign_of_life_is_stuck():
@@ -68,17 +73,17 @@ def test_one_that_gives_no_sign_of_life_is_stuck():
     health = healthy(lambda: now[0])
     now[0] = 61
 
-    assert page_of(health).status_code == 503
+    assert page_of(health).status_code == page_of(health, "/ready").status_code == 503
     assert page_of(health).json()["state"] == "stuck"
 
     health.alive()
 
-    assert page_of(health).status_code == 200
+    assert page_of(health).status_code == page_of(health, "/ready").status_code == 200
 
 
-def test_there_is_only_one_page():
+def test_there_are_no_other_pages():
     assert page_of(healthy(), "/").status_code == 404
-    assert "there is only /health" in page_of(healthy(), "/").text
+    assert "there are only /health and /ready" in page_of(healthy(), "/").text
 
 
 def test_a_taken_port_is_named_with_the_way_out():

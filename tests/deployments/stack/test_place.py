@@ -107,3 +107,21 @@ def test_all_that_runs_in_it_finds_its_way(tmp_path):
     assert said["AWS_ENDPOINT_URL"] == "http://a"
     assert said["PREFECT_API_URL"] == "http://p/api"
     assert said["PERSONALIZE_WORK_DIR"].startswith(os.fspath(tmp_path))
+
+
+def test_a_stack_that_has_only_just_begun_can_be_ended(tmp_path):
+    command = f"""
+import pathlib, signal, threading
+from deployments.stack.place import Place
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
+with Place(pathlib.Path({str(tmp_path)!r})).held():
+    print("held", flush=True)
+    stop.wait()
+"""
+    with subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE) as it:
+        assert it.stdout
+        it.stdout.readline()
+
+        assert Place(tmp_path).end()
+    assert it.returncode == 0
