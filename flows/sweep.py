@@ -8,6 +8,7 @@ from prefect import flow
 
 from personalization.parameters import SweepParameters
 from personalization.sweeping import Healed
+from tasks.halts import tell_halts
 from tasks.healing import end_stuck, find_crashed, restart, resume_forgotten
 from tasks.sweeping import find_overlooked, heal, show
 from tasks.telling import TOLD
@@ -26,8 +27,8 @@ def sweep(parameters: SweepParameters) -> tuple[str, ...]:
     A run that does not begin counts as crashed.  An upload without a run gets one, if it is not
     older than an hour before the first sweep of its bucket; a run that crashed is started again;
     one that is suspended without end is resumed.  What failed or was cancelled is left to a person.
-    What cannot be done holds nothing else up; then the run fails.  Safe to repeat, and to run twice
-    at once.
+    Who listens is told what died and what is given up.  What cannot be done holds nothing else up;
+    then the run fails.  Safe to repeat, and to run twice at once.
     """
     healings: tuple[Callable[[], tuple[Healed, ...]], ...] = (
         lambda: end_stuck(parameters),
@@ -43,6 +44,7 @@ def sweep(parameters: SweepParameters) -> tuple[str, ...]:
         except Exception as error:  # the task's own log tells each, the run's end the first
             errors.append(error)
     runs = show(tuple(healed), parameters)
+    tell_halts(tuple(healed), parameters)
     if errors:
         raise errors[0]
     return runs

@@ -25,6 +25,8 @@ _BEFORE: Final = dt.timedelta(hours=1)
 # How a run ended whose claim is not completed: nobody knows it any more, its process died, a person
 # cancelled it, or it came too early.  A run that failed is a person's to repair.
 Lost = Literal["crashed", "gone", "cancelled", "early"]
+# What a table says instead of a run's name where there will be none.
+GIVEN_UP: Final = "given up"
 # Requests at a time: as many connections as a client of boto3 keeps.
 _AT_ONCE: Final = 10
 
@@ -63,6 +65,11 @@ class Healed:
     flow: str
     run: str
     id: str
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it came to a halt because a run died."""
+        return self.why.endswith(" crashed")
 
     def row(self) -> dict[str, str]:
         """Return it as a row of a table."""

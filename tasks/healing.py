@@ -36,7 +36,7 @@ from prefect.states import Crashed
 from personalization.errors import ConfigError, RetryableError, shortened
 from personalization.parameters import SweepParameters
 from personalization.routes import FLOWS
-from personalization.sweeping import Healed
+from personalization.sweeping import GIVEN_UP, Healed
 from tasks.once import find_run
 from tasks.retrying import NETWORK
 from tasks.starting import attempt_of, start_again
@@ -156,7 +156,7 @@ def _again(run: FlowRun, flow: str, parameters: SweepParameters) -> Healed:
             *(run.name, attempt),
         )
     crashed_at = run.end_time or dt.datetime.now(dt.UTC)
-    given_up = ("given up", "")
+    given_up = (GIVEN_UP, "")
     name, id_ = (next_one.name, str(next_one.id)) if next_one else given_up
     return Healed(run.name, crashed_at, f"run {run.id} crashed", flow, name, id_)
 

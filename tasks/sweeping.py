@@ -24,7 +24,7 @@ from personalization.errors import RetryableError, shortened
 from personalization.parameters import SweepParameters
 from personalization.resources import Account
 from personalization.routes import FLOWS
-from personalization.sweeping import Healed, Lost, Overlooked
+from personalization.sweeping import GIVEN_UP, Healed, Lost, Overlooked
 from tasks.artifacts import show_table
 from tasks.once import NOT_YET, find_run
 from tasks.retrying import NETWORK
@@ -139,7 +139,7 @@ def show(healed: tuple[Healed, ...], parameters: SweepParameters) -> tuple[str, 
 
 
 def _healed(it: Overlooked, parameters: SweepParameters) -> Healed:
-    run, id_ = "given up", ""
+    run, id_ = GIVEN_UP, ""
     if it.hopeless:
         get_run_logger().warning("%s is left: %s", it.upload.path, it.why)
     else:
@@ -153,7 +153,9 @@ def _tried(it: Overlooked, parameters: SweepParameters) -> tuple[str, str]:
     given = it.route.parameters(it.upload)["parameters"]
     if parameters.credentials:
         given["credentials"] = parameters.credentials
-    for attempt in range(it.attempts + 1, parameters.most_attempts + 1):
+    # However many runs came too early, the first that does not is a try.
+    most = max(parameters.most_attempts, it.attempts + it.early)
+    for attempt in range(it.attempts + 1, most + 1):
         run = start_run(it.route.flow, given, f"{it.identity.digest} attempt {attempt}")
         if run.state_type == StateType.CANCELLED:
             logger.info("%s is left: run %s was cancelled", it.upload.path, run.name)
@@ -165,6 +167,6 @@ def _tried(it: Overlooked, parameters: SweepParameters) -> tuple[str, str]:
     logger.warning(
         "%s is given up: %s, and all of its %d runs came to nothing; look at them, then upload it "
         "again",
-        *(it.upload.path, it.why, parameters.most_attempts),
+        *(it.upload.path, it.why, most),
     )
-    return "given up", ""
+    return GIVEN_UP, ""

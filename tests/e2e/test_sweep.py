@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -171,6 +171,68 @@ def test_a_run_that_crashed_is_followed_by_another_until_there_were_three(s3, ba
     [row] = table()
     assert (row["run"], row["id"]) == ("given up", "")
     assert row["why"] == f"run {tries[-1]} crashed"
+
+
+@pytest.fixture
+def mail(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """Returns the reasons that SNS has delivered since the last look."""
+    from blocks.settings import settings
+
+    sns, sqs = aws.clients("sns"), aws.clients("sqs")
+    topic = sns.create_topic(Name="films")["TopicArn"]
+    queue = sqs.create_queue(QueueName="mail")["QueueUrl"]
+    names = ["QueueArn"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    monkeypatch.setenv("PERSONALIZE_SNS_TOPIC", topic)
+    settings.cache_clear()
+
+    def read() -> list[str]:
+        told: list[str] = []
+        while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for it in found:
+                body = json.loads(it["Body"])
+                told.append(json.loads(body["Message"])["reason"])
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=it["ReceiptHandle"])
+        return told
+
+    yield read
+    settings.cache_clear()
+
+
+def test_runs_that_died_and_uploads_that_are_given_up_are_told_once(s3, bare, mail):
+    from prefect.states import Crashed
+
+    put(s3, KEY)
+    tries = []
+    for _ in range(3):
+        [run] = sweep()
+        tries.append(run)
+        held(s3, run)
+        bare.end(run, Crashed())
+    sweep()
+    sweep()
+
+    names = [bare.client.read_flow_run(it).name for it in tries]
+    assert mail() == [
+        f"run {tries[0]} crashed; run {names[1]} goes on with it",
+        f"run {tries[1]} crashed; run {names[2]} goes on with it",
+        f"run {tries[2]} crashed; it is given up: look at its runs, then begin it again",
+    ]
+
+
+def test_a_run_that_died_without_an_upload_is_told_once(s3, bare, mail):
+    from prefect.states import Crashed
+
+    run = bare.client.create_flow_run_from_deployment(
+        bare.ids["train"], parameters={"parameters": {"file": str(UPLOAD.path)}}
+    )
+    bare.end(run.id, Crashed())
+    [again] = sweep()
+    sweep()
+
+    name = bare.client.read_flow_run(again).name
+    assert mail() == [f"run {run.id} crashed; run {name} goes on with it"]
 
 
 def test_a_run_that_crashed_before_it_could_claim_is_followed_by_another(s3, bare):
