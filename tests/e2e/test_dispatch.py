@@ -69,7 +69,8 @@ def test_the_output_of_a_segment_job_becomes_audiences_once(bingewatch, bare):
 
     [run] = bare.runs("postprocess")
     assert first.result() == second.result() == (str(run.id),)
-    assert run.parameters == {"parameters": {"output": f"s3://{BUCKET}/{folder}/"}}
+    said = json.loads(bingewatch.read(f"{FOLDER}/postprocess.json"))
+    assert run.parameters == {"parameters": {**said, "output": f"s3://{BUCKET}/{folder}/"}}
     assert dispatch(output).name == "Duplicate"
     assert run.parent_task_run_id is None
 
@@ -124,6 +125,7 @@ def test_what_was_done_is_not_done_again_and_that_is_said(bingewatch, bare, capl
 def test_audiences_are_made_as_the_nearest_file_says(bingewatch, bare):
     output = train(bingewatch)
     near, far = f"{FOLDER}/postprocess.json", "batch/bingewatch/postprocess.json"
+    bingewatch.client("s3").delete_object(Bucket=BUCKET, Key=near)
     bingewatch.put(far, '{"destination": "far"}')
     dispatch(output, uploaded=False)
     bingewatch.put(near, '{"options": {"top": 10}, "max_rejected": 0.1}')
