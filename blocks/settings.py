@@ -25,6 +25,12 @@ class Settings(BaseSettings):
     credentials: str | None = Field(None, description="Name of a saved AwsCredentials block.")
     bucket: str | None = Field(None, description="Bucket whose uploads start flows.")
     work_pool: str = Field("personalize", description="Work pool of the deployments.")
+    home: str | None = Field(
+        None, description="Where runs find the code, if not where it is deployed from."
+    )
+    python: str | None = Field(
+        None, description="Python that runs are run with, if not the one that deploys."
+    )
     work_dir: Path = Field(
         Path(tempfile.gettempdir()) / "personalize-flows",
         description="Where endpoint indexes and unfinished deliveries are kept between runs.",

@@ -17,7 +17,7 @@ from tasks.dispatching import (
     job_ended,
     start_calls,
 )
-from tasks.once import once
+from tasks.once import NOT_YET, once
 from tasks.running import dispatch_run_name
 from tasks.suspending import this_run
 from tasks.telling import TOLD
@@ -37,8 +37,8 @@ def dispatch(parameters: DispatchParameters) -> tuple[str, ...] | State[Any]:
     A `job_config.json` starts the batch flow of its solution's recipe.  An `.out` file starts, when
     its job is done, `postprocess` for users in segments, and `connector-sync` for every connector
     job that reads the folder; all parts of one output start them once.  Ends as Completed, named
-    `NotYet`, if the solution is not trained yet, and `Ignored`, if no job wrote the file or nobody
-    reads it.
+    `NotYet`, if the solution is not trained yet, so that `sweep` starts it again when it is, and
+    `Ignored`, if no job wrote the file or nobody reads it.
     """
     is_input = parameters.file.rpartition("/")[2] == INPUT
     if is_input:
@@ -53,4 +53,4 @@ def dispatch(parameters: DispatchParameters) -> tuple[str, ...] | State[Any]:
     started = start_calls(calls, parameters)
     if started:
         return started
-    return Completed(name="NotYet" if is_input else "Ignored", message=calls.idle)
+    return Completed(name=NOT_YET if is_input else "Ignored", message=calls.idle)

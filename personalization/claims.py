@@ -3,7 +3,8 @@
 Claims are taken with conditional writes, which S3 decides one after the other: `If-None-Match: *`
 makes an object only where there is none, `If-Match` replaces it only if nobody else has meanwhile.
 Of many that ask for one claim at the same time, exactly one gets it.  Nothing is locked, and
-nothing has to be given back: a run that ended without success, or that nobody knows, has lost it.
+nothing has to be given back: a run that failed or crashed, or that nobody knows, has lost it.  One
+that a person cancelled keeps it, so that no copy of the same event undoes what the person wished.
 
 Source: S3 user guide, "How to prevent object overwrites with conditional writes" (412, 409, 404).
 """
@@ -27,8 +28,9 @@ from personalization.parameters import Upload
 logger = logging.getLogger(__name__)
 
 FOLDER: Final = "claims/"
-# How a run is doing: it ended well, or otherwise; it goes on, or will; nobody knows it any more.
-State = Literal["succeeded", "failed", "going", "gone"]
+# How a run is doing: it ended well, or otherwise, or as a person wished; it goes on, or will; it
+# is not known any more.
+State = Literal["succeeded", "failed", "cancelled", "going", "gone"]
 IsOver = Callable[[str], State]
 
 # Answers to a conditional write that was too late, or at the same time as another.
@@ -48,6 +50,7 @@ class Claim(BaseModel):
     attempt: int = Field(1, ge=1, description="Which run it is that tries, from 1.")
     since: dt.datetime = Field(description="When it was taken, UTC.")
     completed: dt.datetime | None = Field(None, description="When its run succeeded, UTC.")
+    cancelled: dt.datetime | None = Field(None, description="When its run was seen cancelled, UTC.")
     about: Mapping[str, str | None] = Field({}, description="What is claimed, for people.")
     path: S3Path = Field(S3Path(""), exclude=True)
     etag: str = Field("", exclude=True)
@@ -65,7 +68,7 @@ def claim(
     """Take the claim at `path` for `holder` if it can be had; return the claim that stands.
 
     is_over    how the run of a given id is doing
-    recurring  what succeeded is to be done again: then its claim can be had, too
+    recurring  what succeeded, or was cancelled, is to be done again: then its claim can be had, too
     It is `holder`'s if `.holder` says so; it may have been before.  Safe to repeat, and to be
     called by many at once.
     """
@@ -76,11 +79,15 @@ def claim(
         standing = read(s3, path)
         if standing is None:
             continue  # it has just been removed
-        if standing.holder == holder or (standing.completed and not recurring):
+        if standing.holder == holder:
+            return _uncancelled(s3, standing)
+        if (standing.completed or standing.cancelled) and not recurring:
             return standing
         state = "succeeded" if standing.completed else is_over(standing.holder)
         if state == "going" or (state == "succeeded" and not recurring):
             return standing
+        if state == "cancelled" and not recurring:
+            return cancel(s3, standing)
         attempt = 1 if state == "succeeded" else standing.attempt + 1
         if taken := _written(
             s3, wanted.model_copy(update={"attempt": attempt}), IfMatch=standing.etag
@@ -96,6 +103,20 @@ def complete(s3: Any, mine: Claim) -> bool:
         return True
     done = mine.model_copy(update={"completed": _now()})
     return _written(s3, done, IfMatch=mine.etag) is not None or _is_complete(s3, mine)
+
+
+def cancel(s3: Any, standing: Claim) -> Claim:
+    """Write into the claim that its run was cancelled, so that it stays so when the run is gone."""
+    cancelled = standing.model_copy(update={"cancelled": _now()})
+    return _written(s3, cancelled, IfMatch=standing.etag) or cancelled
+
+
+def _uncancelled(s3: Any, mine: Claim) -> Claim:
+    """A run that was cancelled and is retried wants its work done again."""
+    if mine.cancelled is None:
+        return mine
+    going = mine.model_copy(update={"cancelled": None})
+    return _written(s3, going, IfMatch=mine.etag) or mine
 
 
 def read(s3: Any, path: S3Path) -> Claim | None:

@@ -25,7 +25,9 @@ from personalization.resources.kinds import (
 from personalization.sync import job as connector_job
 from personalization.sync.layout import JOB_TYPES, JobPath
 
+_LATER: Final = "`sweep` starts its batch job when it is trained"
 _INPUT: Final = re.compile(r"batch/(?P<group>[^/]+)/(?P<solution>[^/]+)/job_config\.json")
+_OUTPUT: Final = re.compile(r"batch/[^/]+/(?P<solution>[^/]+)/.+/[^/]+\.out")
 # A job that writes to a folder of another name is looked for among so many of the newest.
 _MOST_JOBS: Final = 50
 
@@ -61,8 +63,8 @@ def for_input(personalize: Any, account: Account, path: S3Path, version: str) ->
     """Return the batch job of the solution whose input has been uploaded.
 
     version  which upload it is
-    Nothing is called for while the solution has no ACTIVE version: `train` runs the batch jobs that
-    its parameter file declares.  Raises ConfigError for an input where no solution has one.
+    Nothing is called for while the solution has no ACTIVE version.  Raises ConfigError for
+    an input where no solution has one.
     """
     found = _INPUT.fullmatch(path.key)
     if not found:
@@ -73,9 +75,9 @@ def for_input(personalize: Any, account: Account, path: S3Path, version: str) ->
     name = found["solution"]
     described = NAME.fullmatch(name) and look(personalize, SOLUTION, account.arn(SOLUTION, name))
     if not described:
-        return Calls(idle=f"there is no solution {name} yet; `train` will run its batch jobs")
+        return Calls(idle=f"there is no solution {name} yet; {_LATER}")
     if active_version(personalize, account, name) is None:
-        return Calls(idle=f"solution {name} is not trained yet; `train` will run its batch jobs")
+        return Calls(idle=f"solution {name} is not trained yet; {_LATER}")
     kind = _recipe_type(personalize, described)
     flow = "batch-segment" if kind == "USER_SEGMENTATION" else "batch-inference"
     given = {"bucket": path.bucket, "dataset_group": found["group"], "solution": name}
@@ -90,8 +92,15 @@ def _recipe_type(personalize: Any, solution: Found) -> str:
 
 
 def job_of(personalize: Any, account: Account, output: S3Path) -> Found | None:
-    """Return the batch job that writes to the folder of an `.out` file, None if none does."""
-    folder = output.parent
+    """Return the batch job that writes to the folder of an `.out` file, None if none does.
+
+    Only what lies below batch/<dataset group>/<solution>/ is looked into: to look through the
+    account's jobs takes a hundred calls of those that trainings need, too.
+    """
+    folder, found = output.parent, _OUTPUT.fullmatch(output.key)
+    name = found["solution"] if found else ""
+    if not NAME.fullmatch(name) or look(personalize, SOLUTION, account.arn(SOLUTION, name)) is None:
+        return None
     if NAME.fullmatch(folder.name):
         for kind in (BATCH_SEGMENT_JOB, BATCH_INFERENCE_JOB):
             named = look(personalize, kind, account.arn(kind, folder.name))
@@ -99,9 +108,9 @@ def job_of(personalize: Any, account: Account, output: S3Path) -> Found | None:
                 return named
     for kind in (BATCH_SEGMENT_JOB, BATCH_INFERENCE_JOB):
         for arn in _newest(personalize, kind):
-            found = look(personalize, kind, arn)
-            if found and _writes_to(found, folder):
-                return found
+            job = look(personalize, kind, arn)
+            if job and _writes_to(job, folder):
+                return job
     return None
 
 

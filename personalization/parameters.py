@@ -172,9 +172,16 @@ class BatchParameters(FlowParameters):
         None, description="IAM role that Personalize assumes to read and write the bucket."
     )
     num_results: int | None = Field(
-        None, ge=1, description="Users for each segment, or items for each user."
+        None,
+        ge=1,
+        description="Users for each segment, or items for each user; left out, as in the "
+        "solution's last job with this input.",
     )
-    filter_arn: str | None = Field(None, description="ARN of a filter for the job.")
+    filter_arn: str | None = Field(
+        None,
+        description="ARN of a filter for the job; left out, as in the solution's last job with "
+        "this input.",
+    )
     again: bool = Field(False, description="Run the job even if it was done with this input.")
     waiting: Waiting = Field(Waiting(), description="How patiently to wait.")
 

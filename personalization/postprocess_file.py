@@ -20,6 +20,8 @@ from personalization.parameters import PostprocessSettings
 from personalization.shapes import brief
 
 NAME: Final = "postprocess.json"
+# It starts nothing by itself: what is made again is made of an output that is put again.
+WAY_OUT: Final = "correct it, upload it, then put the .out file again or retry the failed run"
 
 
 def places(output: S3Path) -> Iterator[S3Path]:
@@ -44,7 +46,7 @@ def load(text: str | bytes, source: str) -> PostprocessSettings:
         except ValidationError as error:
             findings += tuple(map(_finding, error.errors()))
     raise ConfigError(
-        f"{source} cannot be used", [_placed(it, source, document) for it in findings]
+        f"{source} cannot be used; {WAY_OUT}", [_placed(it, source, document) for it in findings]
     )
 
 

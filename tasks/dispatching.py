@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
@@ -9,12 +10,13 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
 
 from blocks.aws import clients
 from personalization import claims, dispatching, postprocess_file
 from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
-from personalization.dispatching import Calls
+from personalization.dispatching import Call, Calls
 from personalization.errors import FatalError
 from personalization.parameters import DispatchParameters, Upload, Waiting
 from personalization.resources import Account, Found, look
@@ -23,7 +25,7 @@ from personalization.resources.kinds import BATCH_SEGMENT_JOB
 from personalization.waiting import Stay, looks
 from tasks.artifacts import show_table
 from tasks.retrying import NETWORK
-from tasks.starting import start_run
+from tasks.starting import start_again, start_run
 from tasks.suspending import ThisRun, outlast
 from tasks.uploads import checked
 
@@ -117,21 +119,52 @@ def _postprocess_settings(s3: Any, folder: S3Path, credentials: str | None) -> d
     return {}
 
 
+def _put_at(parameters: DispatchParameters) -> dt.datetime | None:
+    """Return when the uploaded file was put there, at the latest; None if it is gone."""
+    if parameters.upload is None:
+        return None
+    identity = claims.identify(clients(parameters.credentials)("s3"), parameters.upload)
+    # S3 tells whole seconds, and leaves out the rest.
+    return identity.modified + dt.timedelta(seconds=1) if identity else None
+
+
+def _came_to_nothing(run: FlowRun) -> bool:
+    return run.state is not None and run.state.is_final() and not run.state.is_completed()
+
+
+def _log(call: Call, run: FlowRun, ended: str | None, file: str) -> None:
+    logger = get_run_logger()
+    if ended is None:
+        logger.info("%s is run %s: %s", call.flow, run.name, call.why)
+    elif _came_to_nothing(run):
+        said = "%s was begun before, and run %s has ended as %s: retry it, or put %s again"
+        logger.warning(said, call.flow, run.name, ended, file)
+    else:
+        logger.info("nothing new for %s: run %s has done it", call.flow, run.name)
+
+
 @task(task_run_name="start", **NETWORK)
 def start_calls(calls: Calls, parameters: DispatchParameters) -> tuple[str, ...]:
-    """Start what is called for; return the ids of the runs, and leave them as a table."""
+    """Start what is called for; return the ids of the runs, and leave them as a table.
+
+    What was started before is not started again, unless it came to nothing and the file was put
+    again since.
+    """
     # By hand the same may be asked for again; an upload asks once.
     again = "" if parameters.upload else f" {flow_run.id}"
+    put_at = _put_at(parameters)
     rows: list[dict[str, Any]] = []
     for call in calls.calls:
         given = dict(call.parameters)
         if parameters.credentials:
             given["credentials"] = parameters.credentials
         run = start_run(call.flow, given, f"{call.once}{again}")
-        get_run_logger().info("%s is run %s: %s", call.flow, run.name, call.why)
-        rows.append(
-            {"flow": call.flow, "run": run.name, "id": str(run.id), "why": call.why, **given}
-        )
+        while put_at and _came_to_nothing(run) and run.end_time and run.end_time < put_at:
+            run = start_again(run, given)
+        ended = run.state_name if run.state and run.state.is_final() else None
+        _log(call, run, ended, parameters.file)
+        row = {"flow": call.flow, "run": run.name, "id": str(run.id), "ended": ended}
+        rows.append({**row, "why": call.why, **given})
     show_table(
         ("dispatched", S3Path.parse(parameters.file).parent.name),
         rows,

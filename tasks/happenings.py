@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, Final
+from uuid import UUID, uuid5
 
 import httpx
 from prefect.client.orchestration import get_client
@@ -32,6 +33,10 @@ from personalization.telling.happening import CREATING, UPDATING
 from tasks.telling import harmless, tell_counts
 
 logger = logging.getLogger("personalization.telling")
+
+# How the bus took an event that was not told at once: `personalize.bus.refused`.
+REFUSED: Final = "refused"
+TAKEN: Final = "told"
 
 
 def tell_made(
@@ -62,8 +67,7 @@ def tell_ended(kind: Kind, arn: str, found: Found | None, credentials: str | Non
             place = place_of(kind, arn, found.description)
             place = whole_place(clients(credentials)("personalize"), place)
         happening = ended(kind, arn, found, place, _now())
-        if not _told_before(happening):
-            _tell(happening, credentials)
+        _tell(happening, credentials, _told_before(happening))
 
 
 def tell_measured(
@@ -80,33 +84,63 @@ def tell_measured(
     tell_counts(measured(place.solution, metrics), credentials)
 
 
-def _tell(happening: Happening, credentials: str | None) -> None:
-    emit_event(**happening.event())
-    if bus := settings().event_bus:
-        put_events(clients(credentials)("events"), bus, [happening])
+def _tell(happening: Happening, credentials: str | None, told: Set[UUID] = frozenset()) -> None:
+    """Tell the bus and Prefect, each unless it has been told.
+
+    told  ids of those events about it that Prefect has
+    What the bus has refused is an event, too, as is that it took it later: they are how a later run
+    knows what is left to do.  A bus may get something twice, if a process ends between the two.
+    """
+    refused, taken = (_bus_event(happening, it) for it in (REFUSED, TAKEN))
+    owed = happening.id not in told or (refused["id"] in told and taken["id"] not in told)
+    said = None
+    try:
+        if owed and (bus := settings().event_bus):
+            said = refused
+            put_events(clients(credentials)("events"), bus, [happening])
+            said = taken if told else None
+    finally:
+        if happening.id not in told:
+            emit_event(**happening.event())
+        if said and said["id"] not in told:
+            emit_event(**said)
 
 
-def _told_before(happening: Happening) -> bool:
-    """Whether Prefect has this event: a run that was suspended or repeated sees all ends again.
+def _bus_event(happening: Happening, word: str) -> dict[str, Any]:
+    """Return that the bus did not take a happening, or has taken it after all."""
+    event = happening.event()
+    return {
+        "id": uuid5(happening.id, word),
+        "occurred": happening.at,
+        "event": f"personalize.bus.{word}",
+        "resource": event["resource"],
+        "related": event["related"],
+        "payload": {"event": event["event"]},
+    }
+
+
+def _told_before(happening: Happening) -> frozenset[UUID]:
+    """Return which events about it Prefect has: a run that goes on, or is repeated, sees all again.
 
     The server keeps an event of a known id once, but its triggers forget ids after half an hour,
     and the bus knows none.
     """
     around = dt.timedelta(seconds=1)
+    ids = [happening.id, *(_bus_event(happening, it)["id"] for it in (REFUSED, TAKEN))]
     wanted = {
         "occurred": {
             "since": (happening.at - around).isoformat(),
             "until": (happening.at + around).isoformat(),
         },
-        "id": {"id": [str(happening.id)]},
+        "id": {"id": [str(it) for it in ids]},
     }
     try:
         with get_client(sync_client=True) as client:
-            answer = client.request("POST", "/events/filter", json={"filter": wanted, "limit": 1})
+            answer = client.request("POST", "/events/filter", json={"filter": wanted, "limit": 3})
     except httpx.HTTPError as error:
         logger.info("could not ask whether %s was told before: %s", happening.arn, error)
-        return False
-    return bool(answer.json()["events"])
+        return frozenset()
+    return frozenset(UUID(it["id"]) for it in answer.json()["events"])
 
 
 def _now() -> dt.datetime:

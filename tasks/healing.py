@@ -31,11 +31,12 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events.schemas.automations import EventTrigger
 from prefect.exceptions import PrefectException
+from prefect.states import Crashed
 
 from personalization.errors import ConfigError, RetryableError, shortened
 from personalization.parameters import SweepParameters
 from personalization.routes import FLOWS
-from personalization.sweeping import Healed
+from personalization.sweeping import GIVEN_UP, Healed
 from tasks.once import find_run
 from tasks.retrying import NETWORK
 from tasks.starting import attempt_of, start_again
@@ -49,15 +50,35 @@ _OURS: Final = FlowRunFilterTags(all_=[TAG])
 
 
 @dataclass(frozen=True)
-class Crashed:
+class Casualty:
     """A run that nothing has followed: its id, and the name of its flow."""
 
     id: str
     flow: str
 
 
+@task(task_run_name="end-stuck", **NETWORK)
+def end_stuck(parameters: SweepParameters) -> tuple[Healed, ...]:
+    """Let runs end as Crashed that have been Pending for too long; return none, for none goes on.
+
+    Their process died before it began, which nobody else notices: they have no heartbeat yet.
+    """
+    pending = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING]))
+    with _prefect("what is pending") as client:
+        for listed in _runs(client, tags=_OURS, state=pending):
+            run = client.read_flow_run(listed.id)  # it may have begun since
+            if run.state is None or not run.state.is_pending():
+                continue
+            age_s = (dt.datetime.now(dt.UTC) - run.state.timestamp).total_seconds()
+            if age_s > parameters.stuck_after_s:
+                said = f"Pending for {age_s:.0f} s: its process died before it began"
+                client.set_flow_run_state(run.id, Crashed(message=said))
+                get_run_logger().info("%s has crashed: %s", run.name, said)
+    return ()
+
+
 @task(task_run_name="find-crashed", **NETWORK)
-def find_crashed(parameters: SweepParameters) -> tuple[Crashed, ...]:
+def find_crashed(parameters: SweepParameters) -> tuple[Casualty, ...]:
     """Return the runs that crashed and that are to be started again.
 
     Left out are runs for uploads, which are found by their uploads; those of schedules, which
@@ -76,11 +97,11 @@ def find_crashed(parameters: SweepParameters) -> tuple[Crashed, ...]:
         flows = _flows(client, {it.deployment_id for it in crashed if it.deployment_id})
         mine = [it for it in crashed if _is_mine(it, flows)]
         last = _last_ones(client, mine, now)
-    return tuple(Crashed(str(it.id), flows[it.deployment_id]) for it in mine if it.id in last)
+    return tuple(Casualty(str(it.id), flows[it.deployment_id]) for it in mine if it.id in last)
 
 
 @task(task_run_name="restart", **NETWORK)
-def restart(crashed: tuple[Crashed, ...], parameters: SweepParameters) -> tuple[Healed, ...]:
+def restart(crashed: tuple[Casualty, ...], parameters: SweepParameters) -> tuple[Healed, ...]:
     """Start the runs again, with the same parameters; return what was done.
 
     Each attempt has a name of its own, so that sweeps at the same time start it once.
@@ -135,7 +156,7 @@ def _again(run: FlowRun, flow: str, parameters: SweepParameters) -> Healed:
             *(run.name, attempt),
         )
     crashed_at = run.end_time or dt.datetime.now(dt.UTC)
-    given_up = ("given up", "")
+    given_up = (GIVEN_UP, "")
     name, id_ = (next_one.name, str(next_one.id)) if next_one else given_up
     return Healed(run.name, crashed_at, f"run {run.id} crashed", flow, name, id_)
 

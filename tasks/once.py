@@ -25,10 +25,13 @@ from personalization.claims import Claim
 from personalization.errors import RetryableError, shortened
 from personalization.parameters import FlowParameters, FolderParameters, Upload
 from tasks.retrying import NETWORK
+from tasks.uploads import work_on
 
 P = TypeVar("P", bound=FlowParameters)
 R = TypeVar("R")
 
+# How a run ends that came too early: its claim stays open, for a later one to do the work.
+NOT_YET: Final = "NotYet"
 # A folder that is not quiet after so long is worked on as it is.
 _LONGEST_ARRIVAL_S: Final = 900.0
 
@@ -38,9 +41,10 @@ def once(body: Callable[[P], R]) -> Callable[[P], R]:
 
     Without an upload it does nothing.  Else the run claims the upload first.  If another run has
     it, or has done it, this one ends as Completed, named `Duplicate`; if the object has been
-    deleted since, named `Gone`.  A claim whose run ended without success is taken over; a run that
-    is retried or resumed goes on with its own.  What reads a whole folder waits until the folder
-    has arrived.  Success is written into the claim; a suspended run has not succeeded yet.
+    deleted since, named `Gone`.  A claim whose run failed or crashed is taken over, that of a run
+    which a person cancelled is not; a run that is retried or resumed goes on with its own.  What
+    reads a whole folder waits until the folder has arrived.  Success is written into the claim; a
+    suspended run, and one that came too early, has not succeeded yet.
     """
 
     @wraps(body)
@@ -56,8 +60,9 @@ def once(body: Callable[[P], R]) -> Callable[[P], R]:
             return Completed(name="Duplicate", message=_whose(standing, upload))
         if isinstance(parameters, FolderParameters) and parameters.settle_s:
             wait_until_quiet(parameters, credentials)
-        ended = body(parameters)
-        if not isinstance(ended, State) or ended.is_completed():
+        with work_on(upload, credentials):
+            ended = body(parameters)
+        if not isinstance(ended, State) or (ended.is_completed() and ended.name != NOT_YET):
             # What was done is not undone by a claim that could not be written: that the run has
             # succeeded stands in Prefect, too.
             complete_claim(standing, credentials, return_state=True)
@@ -118,9 +123,11 @@ def is_over(run: str) -> claims.State:
         return "gone"
     match found.state_type:
         case StateType.COMPLETED:
-            return "succeeded"
-        case StateType.FAILED | StateType.CRASHED | StateType.CANCELLED:
+            return "failed" if found.state_name == NOT_YET else "succeeded"
+        case StateType.FAILED | StateType.CRASHED:
             return "failed"
+        case StateType.CANCELLED:
+            return "cancelled"
         case _:
             return "going"
 
@@ -137,6 +144,12 @@ def find_run(run: str) -> FlowRun | None:
 
 
 def _whose(standing: Claim, upload: Upload) -> str:
+    if standing.cancelled:
+        return (
+            f"flow run {standing.holder}, which had this version of {upload.path}, was cancelled; "
+            "to do it all the same, retry that run, upload it again, or start a run without "
+            "`upload`"
+        )
     did = "has done" if standing.completed else "works on"
     return (
         f"flow run {standing.holder} {did} this version of {upload.path}; to do it again, upload "

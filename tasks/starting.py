@@ -49,13 +49,17 @@ def attempt_of(run: FlowRun) -> Attempt:
     return Attempt(run.id, 1)
 
 
-def start_again(run: FlowRun) -> FlowRun:
-    """Start the run's next attempt, once; with its parameters, its tags and its job variables."""
+def start_again(run: FlowRun, parameters: dict[str, Any] | None = None) -> FlowRun:
+    """Start the run's next attempt, once; with its tags and its job variables.
+
+    parameters  of the flow, as JSON; left out, the run's own
+    """
+    given = run.parameters if parameters is None else {"parameters": parameters}
     attempt = attempt_of(run)
     return _start(
         *(run.deployment_id, f"the deployment of {run.name}"),
         f"again {attempt.first} attempt {attempt.number + 1}",
-        parameters=run.parameters,
+        parameters=given,
         tags=run.tags,
         job_variables=run.job_variables,
     )

@@ -14,6 +14,7 @@ from prefect.runtime import flow_run as running
 from blocks.aws import clients
 from personalization.aws import S3Path, aws_errors
 from personalization.errors import ConfigError
+from personalization.parameters import Upload
 from personalization.telling import Refusal, clear_report, write_report
 from tasks.artifacts import finding_rows, show_table
 from tasks.telling import harmless
@@ -22,6 +23,8 @@ from tasks.telling import harmless
 PARAMETER_FILE: Final = "parameter-file"
 JOB_INPUT: Final = "job-input"
 CONNECTOR_JOB: Final = "connector-job"
+# Whatever else was uploaded, or what is wrong is not in the file but in what it asks for.
+UPLOAD: Final = "upload"
 
 
 @contextmanager
@@ -42,6 +45,27 @@ def checked(
         raise
     with harmless(f"that {path} is sound"):
         if clear_report(clients(credentials)("s3"), path):
+            show_table(_key(path), (), f"Nothing is wrong with {path} any more.")
+
+
+@contextmanager
+def work_on(upload: Upload, credentials: str | None) -> Iterator[None]:
+    """Tell a ConfigError of a run that the upload has started, unless `checked` has told it.
+
+    It is the last to be asked: whatever a person has to mend reaches the person who uploaded.
+    """
+    path, began = upload.path, dt.datetime.now(dt.UTC)
+    try:
+        yield
+    except ConfigError as error:
+        if not error.upload:
+            error.upload = str(path)
+            with harmless(f"what is wrong with {path}"):
+                _tell(UPLOAD, path, error, credentials, None)
+        raise
+    with harmless(f"that {path} is sound"):
+        # What the run has started may have found something meanwhile.
+        if clear_report(clients(credentials)("s3"), path, before=began):
             show_table(_key(path), (), f"Nothing is wrong with {path} any more.")
 
 

@@ -10,7 +10,6 @@ from botocore.exceptions import ClientError
 
 from personalization.arrivals import still_arriving
 from personalization.aws import S3Path
-from personalization.datasets.locate import DATASETS
 from personalization.local.server import LocalAws
 from personalization.parameters import TrainParameters
 
@@ -92,13 +91,6 @@ def test_of_a_folder_only_what_is_read_counts(s3):
     assert still_arriving(s3, [file], 60, later()) is None
     s3.put_object(Bucket="films", Key="train/films/items/1.csv", Body=b"")
     assert still_arriving(s3, data, 60, later())
-
-
-def test_what_a_training_waits_for_is_what_it_reads():
-    places = TrainParameters(file="s3://films/train/films/config.json").places
-
-    expected = ["config.json", *(f"{it}{end}" for it in DATASETS for end in (".csv", "/"))]
-    assert [it.key.removeprefix("train/films/") for it in places] == expected
 
 
 class AnHourAgo:

@@ -39,7 +39,7 @@ def test_who_comes_first_has_it_while_his_run_goes_on(s3):
     assert second == first == read(s3, PATH)
     stored = json.loads(s3.get_object(Bucket=BUCKET, Key=PATH.key)["Body"].read())
     assert stored["about"] == {"key": "train/a.json"}
-    assert set(stored) == {"holder", "attempt", "since", "completed", "about"}
+    assert set(stored) == {"holder", "attempt", "since", "completed", "cancelled", "about"}
 
 
 def test_a_run_that_comes_again_goes_on_with_its_claim(s3):
@@ -72,6 +72,30 @@ def test_a_run_that_succeeded_and_could_not_say_so_is_not_done_again(s3):
     claim(s3, PATH, "ana", everybody("going"))
 
     assert claim(s3, PATH, "bob", everybody("succeeded")).holder == "ana"
+
+
+def test_what_a_person_cancelled_stays_so_even_if_nobody_knows_the_run_any_more(s3):
+    claim(s3, PATH, "ana", everybody("going"))
+
+    told = [claim(s3, PATH, "bob", everybody(it)) for it in ("cancelled", "gone")]
+
+    assert [(it.holder, bool(it.cancelled)) for it in told] == [("ana", True)] * 2
+
+
+def test_a_cancelled_run_that_is_retried_goes_on_with_its_claim(s3):
+    claim(s3, PATH, "ana", everybody("going"))
+    claim(s3, PATH, "bob", everybody("cancelled"))
+
+    mine = claim(s3, PATH, "ana", everybody("going"))
+
+    assert (mine.holder, mine.cancelled) == ("ana", None)
+    assert claim(s3, PATH, "bob", everybody("failed")).holder == "bob"
+
+
+def test_what_recurs_may_be_claimed_again_when_it_was_cancelled(s3):
+    claim(s3, PATH, "ana", everybody("going"), recurring=True)
+
+    assert claim(s3, PATH, "bob", everybody("cancelled"), recurring=True).holder == "bob"
 
 
 def test_what_recurs_may_be_claimed_again_when_it_is_done(s3):

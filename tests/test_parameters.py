@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from personalization.aws import S3Path
+from personalization.datasets.locate import DATASETS
 from personalization.parameters import SyncParameters, TrainParameters
 
 
-def test_a_training_reads_the_folder_of_its_parameter_file():
+def test_a_training_reads_its_parameter_file_and_the_data_beside_it():
     given = TrainParameters(file="s3://films/train/by-genre/config.json")
 
-    assert given.places == (S3Path("films", "train/by-genre/"),)
+    names = ["config.json", *(f"{it}{end}" for it in DATASETS for end in (".csv", "/"))]
+    assert given.places == tuple(S3Path("films", f"train/by-genre/{it}") for it in names)
 
 
 def test_a_sync_reads_its_configuration_and_its_inputs_and_not_what_runs_write():

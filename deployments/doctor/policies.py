@@ -1,10 +1,41 @@
-"""Policies, as far as the doctor reads them: who is named, and what is allowed to them."""
+"""Policies, as far as the doctor reads them or has IAM simulate them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
+
+
+@dataclass(frozen=True)
+class Question:
+    """What IAM is asked.
+
+    context  key of a condition → its value
+    """
+
+    actions: tuple[str, ...]
+    resource: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+def refused(iam: Any, arn: str, asked: Iterable[Question]) -> list[str]:
+    """Return what the policies of a user or role do not allow.  Nothing is done: IAM simulates."""
+    return [
+        f"{it['EvalActionName']} on {question.resource}"
+        for question in asked
+        for it in iam.simulate_principal_policy(
+            PolicySourceArn=arn,
+            ActionNames=list(question.actions),
+            ResourceArns=[question.resource],
+            ContextEntries=[
+                {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+                for key, value in question.context.items()
+            ],
+        )["EvaluationResults"]
+        if it["EvalDecision"] != "allowed"
+    ]
 
 
 def listed(value: Any) -> list[Any]:

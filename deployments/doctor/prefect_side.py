@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import prefect
 from packaging.version import Version
 from prefect.client.base import ServerType
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import WorkerStatus
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType, WorkerStatus
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 
-from deployments.doctor.outcome import Seen, bad, good
+from deployments.cli import FLOWS
+from deployments.doctor.outcome import Seen, bad, good, not_checked
+from personalization import routes
 from personalization.errors import shortened
-from personalization.routes import Flow
 
 _DEPLOY: Final = "run `prefect deploy --all`"
+_BUCKET: Final = "PERSONALIZE_BUCKET"
+# A sweep comes every quarter of an hour.
+_RARE: Final = dt.timedelta(hours=1)
 _APPLY: Final = "run `personalize automations apply`"
 # What automations are for, told by what they do: they may be named as one likes.
 _NEEDED: Final = {
@@ -80,16 +93,18 @@ def work_pool(client: SyncPrefectClient, name: str) -> Seen:
 
 
 def deployments(client: SyncPrefectClient, bucket: str | None) -> Seen:
-    """Look for a deployment of every flow that an upload calls for, and at its triggers' bucket."""
+    """Look for a deployment of every flow, and at the bucket of those that an upload calls for."""
     missing: list[str] = []
     deaf: list[str] = []
     elsewhere: set[str] = set()
-    for flow in get_args(Flow):
+    for flow in FLOWS:
         try:
             deployment = client.read_deployment_by_name(f"{flow}/{flow}")
         except ObjectNotFound:
             missing.append(flow)
             continue
+        if flow not in routes.FLOWS:
+            continue  # others start it, or it has a schedule
         related = client.read_resource_related_automations(f"prefect.deployment.{deployment.id}")
         buckets = heard_buckets([it for it in related if it.enabled])
         if not buckets:
@@ -103,9 +118,39 @@ def deployments(client: SyncPrefectClient, bucket: str | None) -> Seen:
     if elsewhere:
         return bad(
             f"triggers wait for uploads to {', '.join(sorted(elsewhere))}, not {bucket}",
-            f"{_DEPLOY} with PERSONALIZE_BUCKET={bucket}",
+            f"{_DEPLOY} with {_BUCKET}={bucket}",
         )
-    return good(f"{len(get_args(Flow))} deployments hear of uploads")
+    return good(f"{len(FLOWS)} deployments, {len(routes.FLOWS)} of which hear of uploads")
+
+
+def sweep(client: SyncPrefectClient, bucket: str | None) -> Seen:
+    """Look whether what nobody works on is looked for: in our bucket, again and again, of late."""
+    try:
+        deployment = client.read_deployment_by_name("sweep/sweep")
+    except ObjectNotFound:
+        return not_checked("it is not deployed")
+    looks_in = (deployment.parameters.get("parameters") or {}).get("bucket")
+    if bucket and looks_in != bucket:
+        return bad(f"it looks in {looks_in}, not {bucket}", f"{_DEPLOY} with {_BUCKET}={bucket}")
+    if deployment.paused or not any(it.active for it in deployment.schedules):
+        return bad("its schedule is off", "turn it on under Deployments in Prefect's UI")
+    ended = client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED]))
+        ),
+        sort=FlowRunSort.END_TIME_DESC,
+        limit=1,
+    )
+    if not ended or not (end := ended[0].end_time):
+        return not_checked("none has ended well yet; one starts every quarter of an hour")
+    age = dt.datetime.now(dt.UTC) - end
+    if age > _RARE:
+        return bad(
+            f"the last that ended well did so {age.total_seconds() / 3600:.0f} h ago",
+            "look at its runs in Prefect's UI",
+        )
+    return good(f"one ended well {age.total_seconds() / 60:.0f} min ago")
 
 
 def heard_buckets(automations: Sequence[AutomationCore]) -> set[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from deployments.doctor.outcome import Seen, bad, good, not_checked
-from deployments.doctor.policies import listed, names_service
+from deployments.doctor.policies import Question, listed, names_service, refused
 from personalization.aws import Clients, error_code
 
 PERSONALIZE: Final = "personalize.amazonaws.com"
@@ -53,23 +53,13 @@ def access(clients: Clients, arn: str | None, bucket: str | None) -> Seen:
     if not arn or not bucket:
         return not_checked("no role is set" if not arn else "no bucket is named")
     place = f"arn:{arn.split(':')[1]}:s3:::{bucket}"
-    questions = (
-        (["s3:ListBucket"], place),
-        (["s3:GetObject"], f"{place}/train/films/interactions.csv"),
-        (["s3:GetObject", "s3:PutObject"], f"{place}/batch/films/by-genre/output"),
+    asked = (
+        Question(("s3:ListBucket",), place),
+        Question(("s3:GetObject",), f"{place}/train/films/interactions.csv"),
+        Question(("s3:GetObject", "s3:PutObject"), f"{place}/batch/films/by-genre/output"),
     )
-    refused = []
-    for actions, resource in questions:
-        answer = clients("iam").simulate_principal_policy(
-            PolicySourceArn=arn, ActionNames=actions, ResourceArns=[resource]
-        )
-        refused += [
-            f"{it['EvalActionName']} on {resource}"
-            for it in answer["EvaluationResults"]
-            if it["EvalDecision"] != "allowed"
-        ]
-    if refused:
-        return bad(f"it may not {', '.join(refused)}", "allow it in the role's policy")
+    if missing := refused(clients("iam"), arn, asked):
+        return bad(f"it may not {', '.join(missing)}", "allow it in the role's policy")
     return good(f"it may read {bucket}/train/ and read and write {bucket}/batch/")
 
 

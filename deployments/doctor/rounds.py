@@ -7,8 +7,18 @@ from functools import partial
 
 from prefect.client.orchestration import SyncPrefectClient
 
-from blocks.settings import settings
-from deployments.doctor import account, bucket, destinations, machine, prefect_side, role, uploads
+from blocks.settings import Settings, settings
+from deployments.doctor import (
+    account,
+    bucket,
+    destinations,
+    identity,
+    listeners,
+    machine,
+    prefect_side,
+    role,
+    uploads,
+)
 from deployments.doctor.outcome import Outcome, Seen, examined, good, not_checked
 from personalization.aws import Clients
 
@@ -29,7 +39,7 @@ def examine(
     prefect = api if there.status == "ok" else None
     if prefect is not None:
         yield from _prefect(prefect, known.work_pool, bucket_name)
-    yield from _aws(clients, bucket_name, known.role_arn)
+    yield from _aws(clients, bucket_name, known)
     if prefect is not None:
         yield from _destinations(prefect, clients)
 
@@ -38,10 +48,11 @@ def _prefect(api: SyncPrefectClient, pool: str, bucket_name: str | None) -> Iter
     yield examined("Prefect versions", partial(prefect_side.versions, api))
     yield examined("work pool", partial(prefect_side.work_pool, api, pool))
     yield examined("deployments", partial(prefect_side.deployments, api, bucket_name))
+    yield examined("sweep", partial(prefect_side.sweep, api, bucket_name))
     yield examined("automations", partial(prefect_side.automations, api))
 
 
-def _aws(clients: Clients, name: str | None, role_arn: str | None) -> Iterator[Outcome]:
+def _aws(clients: Clients, name: str | None, known: Settings) -> Iterator[Outcome]:
     us = examined("credentials", partial(account.credentials, clients))
     yield us
     if us.status != "ok":
@@ -49,12 +60,16 @@ def _aws(clients: Clients, name: str | None, role_arn: str | None) -> Iterator[O
         return
     yield examined("region", partial(account.region, clients))
     yield examined("quotas", partial(account.quotas, clients))
-    yield examined("role", partial(role.trust, clients, role_arn))
-    yield examined("role's policies", partial(role.access, clients, role_arn, name))
+    yield examined("role", partial(role.trust, clients, known.role_arn))
+    yield examined("role's policies", partial(role.access, clients, known.role_arn, name))
+    yield examined("topic", partial(listeners.topic, clients, known.sns_topic))
+    yield examined("event bus", partial(listeners.bus, clients, known.event_bus))
+    yield examined("metrics", partial(listeners.namespace, clients, known.metrics_namespace))
     there = examined("bucket", partial(bucket.place, clients, name))
     yield there
     if name is None or there.status != "ok":
         return
+    yield examined("our policies", partial(identity.leave, clients, name, known))
     yield examined("versioning", partial(bucket.versioning, clients, name))
     yield examined("bucket policy", partial(bucket.policy, clients, name))
     ways: list[uploads.Ways] = []

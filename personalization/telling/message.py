@@ -14,6 +14,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from personalization import postprocess_file
 from personalization.aws import aws_errors
 from personalization.errors import Finding, shortened
 
@@ -146,7 +147,9 @@ def _bodies(ended: Ended, most: int) -> str:
 def _text(ended: Ended, reason: str, findings: list[str]) -> str:
     if ended.upload:
         wrong = "\n".join(f"- {it}" for it in findings or [reason])
-        parts = [f"{_REFUSED}: {ended.upload}", wrong, _MEND]
+        ours = ended.upload.endswith(f"/{postprocess_file.NAME}")
+        mend = f"Please {postprocess_file.WAY_OUT}." if ours else _MEND
+        parts = [f"{_REFUSED}: {ended.upload}", wrong, mend]
     elif ended.reason:
         what = f"There was an error running the {ended.workflow} job for {ended.what}"
         parts = [what, f"Message: {reason}"]

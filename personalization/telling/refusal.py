@@ -128,16 +128,22 @@ def write_report(s3: Any, refusal: Refusal) -> S3Path:
     return path
 
 
-def clear_report(s3: Any, upload: S3Path) -> bool:
-    """Remove the report on an upload that is sound now; return whether there was one."""
+def clear_report(s3: Any, upload: S3Path, *, before: dt.datetime | None = None) -> bool:
+    """Remove the report on an upload that is sound now; return whether there was one.
+
+    before  leave a report that was written then or later: another run has found something
+    """
     path = report_path(upload)
     with aws_errors(f"removing {path}"):
         try:
             # In a versioned bucket every removal, even of nothing, leaves a marker.
-            s3.head_object(Bucket=path.bucket, Key=path.key)
+            head = s3.head_object(Bucket=path.bucket, Key=path.key)
         except ClientError as error:
             if error_code(error) in NOT_THERE:
                 return False
             raise
+        # S3 tells time in whole seconds.
+        if before and head["LastModified"] >= before.replace(microsecond=0):
+            return False
         s3.delete_object(Bucket=path.bucket, Key=path.key)
     return True

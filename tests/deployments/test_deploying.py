@@ -6,23 +6,41 @@ import sys
 
 import pytest
 
+from blocks.settings import settings
 from deployments.deploying import surroundings
-from deployments.processes import ROOT
 from personalization.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
-def _here(monkeypatch):
-    monkeypatch.chdir(ROOT)
+def here(monkeypatch, tmp_path):
+    """A folder, and settings that are read again."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PERSONALIZE_BUCKET", "films")
     for name in ("PERSONALIZE_HOME", "PERSONALIZE_PYTHON"):
         monkeypatch.delenv(name, raising=False)
+    settings.cache_clear()
+    yield tmp_path
+    settings.cache_clear()
 
 
-def test_runs_are_where_one_deploys_from():
+def test_runs_are_where_one_deploys_from(here):
     assert surroundings() == {
-        "directory": str(ROOT),
+        "bucket": "films",
+        "directory": str(here),
         "command": f"{sys.executable} -m prefect.engine",
+    }
+
+
+def test_a_file_says_as_much_as_the_environment(here, monkeypatch):
+    monkeypatch.delenv("PERSONALIZE_BUCKET")
+    (here / ".env").write_text(
+        "PERSONALIZE_BUCKET=books\nPERSONALIZE_HOME=/opt\nPERSONALIZE_PYTHON=python\n"
+    )
+
+    assert surroundings() == {
+        "bucket": "books",
+        "directory": "/opt",
+        "command": "python -m prefect.engine",
     }
 
 
@@ -31,6 +49,7 @@ def test_runs_in_an_image_are_where_it_is_said(monkeypatch):
     monkeypatch.setenv("PERSONALIZE_PYTHON", "/opt/my python")
 
     assert surroundings() == {
+        "bucket": "films",
         "directory": "/opt/personalize-flows",
         "command": "'/opt/my python' -m prefect.engine",
     }

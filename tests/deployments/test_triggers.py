@@ -18,7 +18,7 @@ from tests.test_routes import UPLOADS
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "films"
-FILE = (ROOT / "prefect.yaml").read_text().replace("{{ $PERSONALIZE_BUCKET }}", BUCKET)
+FILE = (ROOT / "prefect.yaml").read_text().replace("{{ here.bucket }}", BUCKET)
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load(FILE)["deployments"]
 
 # Keys that look like what is routed, and what almost does.

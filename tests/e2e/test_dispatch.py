@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from personalization.errors import ConfigError
-from personalization.parameters import DispatchParameters, TrainParameters, Upload
+from personalization.parameters import DispatchParameters, SweepParameters, TrainParameters, Upload
 from tests.e2e.bare_deployments import Bare, bare_deployments
 from tests.e2e.conftest import BUCKET, QUICK, SOLUTION, Place
 
@@ -43,6 +44,16 @@ def dispatch(key: str, *, uploaded: bool = True) -> Any:
     return flow(parameters, return_state=True)
 
 
+def started_by(key: str) -> Any:
+    from prefect.artifacts import Artifact
+
+    from tasks.artifacts import artifact_key
+
+    found = Artifact.get(artifact_key("dispatched", key.split("/")[-2]))
+    assert found
+    return json.loads(found.data)
+
+
 def connector_job(place: Place, name: str, reads: str, kind: str = "user_segmentation") -> str:
     config = {"batchInferencePath": reads, "connectors": {"files": {}}}
     place.put(f"etl_jobs/{kind}/{name}/config.json", json.dumps(config))
@@ -58,7 +69,8 @@ def test_the_output_of_a_segment_job_becomes_audiences_once(bingewatch, bare):
 
     [run] = bare.runs("postprocess")
     assert first.result() == second.result() == (str(run.id),)
-    assert run.parameters == {"parameters": {"output": f"s3://{BUCKET}/{folder}/"}}
+    said = json.loads(bingewatch.read(f"{FOLDER}/postprocess.json"))
+    assert run.parameters == {"parameters": {**said, "output": f"s3://{BUCKET}/{folder}/"}}
     assert dispatch(output).name == "Duplicate"
     assert run.parent_task_run_id is None
 
@@ -67,9 +79,53 @@ def test_the_output_of_a_segment_job_becomes_audiences_once(bingewatch, bare):
     assert len(bare.runs("postprocess")) == 2
 
 
+@pytest.mark.parametrize("ended", ["Failed", "Crashed", "Cancelled"])
+def test_what_came_to_nothing_is_done_when_its_output_is_put_again(bingewatch, bare, ended, caplog):
+    from prefect import states
+
+    output = train(bingewatch)
+    folder = output.rpartition("/")[0]
+    body = bingewatch.read(output)
+    bingewatch.put(f"{folder}/part-2.out", body)
+    [first] = dispatch(output).result()
+    time.sleep(1.1)  # S3 tells whole seconds
+    bare.end(first, getattr(states, ended)())
+
+    # The other part was there before: nobody has asked for it again.
+    assert dispatch(f"{folder}/part-2.out").result() == (first,)
+    name = bare.client.read_flow_run(first).name
+    assert f"run {name} has ended as {ended}: retry it, or put {output}" not in caplog.text
+    assert f"run {name} has ended as {ended}: retry it, or put s3://" in caplog.text
+
+    time.sleep(1.1)
+    bingewatch.put(output, body)
+    bingewatch.put(f"{folder}/part-2.out", body)
+    [second] = dispatch(output).result()
+
+    assert second != first
+    assert dispatch(f"{folder}/part-2.out").result() == (second,)
+    assert len(bare.runs("postprocess")) == 2
+
+
+def test_what_was_done_is_not_done_again_and_that_is_said(bingewatch, bare, caplog):
+    from prefect.states import Completed
+
+    output = train(bingewatch)
+    [first] = dispatch(output).result()
+    bare.end(first, Completed())
+    time.sleep(1.1)
+    bingewatch.put(output, bingewatch.read(output))
+
+    assert dispatch(output).result() == (first,)
+    assert f"run {bare.client.read_flow_run(first).name} has done it" in caplog.text
+    [row] = started_by(output)
+    assert row["ended"] == "Completed"
+
+
 def test_audiences_are_made_as_the_nearest_file_says(bingewatch, bare):
     output = train(bingewatch)
     near, far = f"{FOLDER}/postprocess.json", "batch/bingewatch/postprocess.json"
+    bingewatch.client("s3").delete_object(Bucket=BUCKET, Key=near)
     bingewatch.put(far, '{"destination": "far"}')
     dispatch(output, uploaded=False)
     bingewatch.put(near, '{"options": {"top": 10}, "max_rejected": 0.1}')
@@ -88,6 +144,7 @@ def test_audiences_are_made_as_the_nearest_file_says(bingewatch, bare):
     assert f"{near} cannot be used" in said
     assert f"{near}:2: destinaton: is not a known key; did you mean destination?" in said
     assert f"{near}:3: max_rejected: is 2" in said
+    assert "then put the .out file again" in said
     assert json.loads(bingewatch.read(f"{near}.errors.json"))
 
 
@@ -119,12 +176,34 @@ def test_an_input_runs_the_batch_job_of_its_recipe_when_there_is_a_version(binge
 
     assert (early.name, early.type.value) == ("NotYet", "COMPLETED")
     assert early.message == (
-        f"there is no solution {SOLUTION} yet; `train` will run its batch jobs"
+        f"there is no solution {SOLUTION} yet; `sweep` starts its batch job when it is trained"
     )
     assert bare.given("batch-segment") == [
         {"bucket": BUCKET, "dataset_group": "bingewatch", "solution": SOLUTION}
     ]
     assert bare.runs("batch-inference") == []
+
+
+def test_an_input_that_came_before_the_training_is_dispatched_after_it(bingewatch, prefect_server):
+    from flows.sweep import sweep
+
+    key = f"{FOLDER}/job_config.json"
+    parameters = SweepParameters(bucket=BUCKET, grace_s=0)
+    with bare_deployments("train", "dispatch", "connector-sync", "import-audience") as bare:
+        assert dispatch(key).name == "NotYet"
+        sweep(parameters)
+        assert bare.given("dispatch") == []
+        train(bingewatch)
+        sweep(parameters)
+
+        given = bare.given("dispatch")
+        assert [it["file"] for it in given if it["file"].endswith(".json")] == [
+            f"s3://{BUCKET}/{key}"
+        ]
+    with bare_deployments("batch-segment") as bare:
+        assert dispatch(key).name == "Completed"
+        assert len(bare.runs("batch-segment")) == 1
+        assert dispatch(key).name == "Duplicate"
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -172,6 +173,68 @@ def test_a_run_that_crashed_is_followed_by_another_until_there_were_three(s3, ba
     assert row["why"] == f"run {tries[-1]} crashed"
 
 
+@pytest.fixture
+def mail(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str]]]:
+    """Returns the reasons that SNS has delivered since the last look."""
+    from blocks.settings import settings
+
+    sns, sqs = aws.clients("sns"), aws.clients("sqs")
+    topic = sns.create_topic(Name="films")["TopicArn"]
+    queue = sqs.create_queue(QueueName="mail")["QueueUrl"]
+    names = ["QueueArn"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    monkeypatch.setenv("PERSONALIZE_SNS_TOPIC", topic)
+    settings.cache_clear()
+
+    def read() -> list[str]:
+        told: list[str] = []
+        while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+            for it in found:
+                body = json.loads(it["Body"])
+                told.append(json.loads(body["Message"])["reason"])
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=it["ReceiptHandle"])
+        return told
+
+    yield read
+    settings.cache_clear()
+
+
+def test_runs_that_died_and_uploads_that_are_given_up_are_told_once(s3, bare, mail):
+    from prefect.states import Crashed
+
+    put(s3, KEY)
+    tries = []
+    for _ in range(3):
+        [run] = sweep()
+        tries.append(run)
+        held(s3, run)
+        bare.end(run, Crashed())
+    sweep()
+    sweep()
+
+    names = [bare.client.read_flow_run(it).name for it in tries]
+    assert mail() == [
+        f"run {tries[0]} crashed; run {names[1]} goes on with it",
+        f"run {tries[1]} crashed; run {names[2]} goes on with it",
+        f"run {tries[2]} crashed; it is given up: look at its runs, then begin it again",
+    ]
+
+
+def test_a_run_that_died_without_an_upload_is_told_once(s3, bare, mail):
+    from prefect.states import Crashed
+
+    run = bare.client.create_flow_run_from_deployment(
+        bare.ids["train"], parameters={"parameters": {"file": str(UPLOAD.path)}}
+    )
+    bare.end(run.id, Crashed())
+    [again] = sweep()
+    sweep()
+
+    name = bare.client.read_flow_run(again).name
+    assert mail() == [f"run {run.id} crashed; run {name} goes on with it"]
+
+
 def test_a_run_that_crashed_before_it_could_claim_is_followed_by_another(s3, bare):
     from prefect.states import Crashed
 
@@ -182,6 +245,127 @@ def test_a_run_that_crashed_before_it_could_claim_is_followed_by_another(s3, bar
     [second] = sweep()
 
     assert second != first
+
+
+def test_a_claim_that_cannot_be_read_is_shown_and_holds_nothing_up(s3, bare):
+    put(s3, KEY, "train/songs/config.json")
+    path = held(s3, str(uuid4())).path
+    s3.put_object(Bucket=BUCKET, Key=path.key, Body=b"")
+
+    [run] = sweep()
+
+    assert [it["upload"]["key"] for it in bare.given("train")] == ["train/songs/config.json"]
+    spoilt, other = table()
+    assert (spoilt["what"], spoilt["run"], spoilt["id"]) == (str(UPLOAD.path), "given up", "")
+    assert f"{path} is no claim" in spoilt["why"]
+    assert spoilt["why"].endswith("remove it")
+    assert other["id"] == run
+
+
+def test_one_kind_of_healing_that_fails_holds_no_other_up(s3, bare):
+    from prefect.states import Crashed
+
+    from flows.sweep import sweep as flow
+
+    run = bare.client.create_flow_run_from_deployment(
+        bare.ids["train"], parameters={"parameters": {"file": str(UPLOAD.path)}}
+    )
+    bare.end(run.id, Crashed())
+    s3.put_object(Bucket=BUCKET, Key="claims/sweep.json", Body=b"")
+
+    state = flow(SweepParameters(bucket=BUCKET, grace_s=0), return_state=True)
+
+    assert "claims/sweep.json is no claim" in str(state.result(raise_on_failure=False))
+    assert state.is_failed()
+    [row] = table()
+    assert row["what"] == run.name
+    assert len(bare.runs("train")) == 2
+
+
+def test_what_was_cancelled_is_left_when_its_run_is_removed_too(s3, bare):
+    from prefect.states import Cancelled
+
+    put(s3, KEY)
+    [run] = sweep()
+    held(s3, run)
+    bare.end(run, Cancelled())
+    assert sweep() == ()
+    bare.client.delete_flow_run(run)
+
+    assert sweep() == ()
+
+
+@pytest.mark.parametrize("ended", ["Failed", "Completed"])
+def test_a_run_that_ended_before_it_could_claim_has_used_up_its_try(s3, bare, ended):
+    from prefect import states
+
+    put(s3, KEY)
+    tries = []
+    for _ in range(3):
+        [run] = sweep()
+        tries.append(run)
+        bare.end(run, getattr(states, ended)())
+
+    assert len(set(tries)) == 3
+    assert sweep() == ()
+    assert table()[0]["run"] == "given up"
+
+
+def test_a_run_that_was_cancelled_before_it_could_claim_is_the_last(s3, bare):
+    from prefect.states import Cancelled
+
+    put(s3, KEY)
+    [run] = sweep()
+    bare.end(run, Cancelled())
+
+    assert sweep() == ()
+    [row] = table()
+    name = bare.client.read_flow_run(run).name
+    assert (row["run"], row["id"]) == (f"{name} was cancelled", "")
+
+
+@pytest.mark.parametrize("state", ["Pending", "Running"])
+def test_a_run_that_does_not_begin_counts_as_crashed(s3, bare, state):
+    from prefect import states
+
+    put(s3, KEY)
+    given = {"parameters": {"file": str(UPLOAD.path), "upload": UPLOAD.model_dump()}}
+    dead = bare.client.create_flow_run_from_deployment(bare.ids["train"], parameters=given)
+    bare.end(dead.id, getattr(states, state)())
+    assert sweep() == ()
+
+    [run] = sweep(stuck_after_s=0)
+
+    assert run != str(dead.id)
+    assert len(bare.runs("train")) == 2
+
+
+def test_a_run_that_never_began_is_ended(s3, bare):
+    from prefect.states import Pending
+
+    given = {"parameters": {"file": str(UPLOAD.path)}}
+    dead = bare.client.create_flow_run_from_deployment(bare.ids["train"], parameters=given)
+    bare.end(dead.id, Pending())
+    assert sweep() == ()
+
+    [run] = sweep(stuck_after_s=0)
+
+    found = bare.client.read_flow_run(dead.id)
+    assert (found.state.name, run != str(dead.id)) == ("Crashed", True)
+    assert re.match(r"Pending for \d+ s: its process died before it began", found.state.message)
+    assert table()[0]["why"] == f"run {dead.id} crashed"
+
+
+def test_a_run_that_claimed_its_upload_has_begun(s3, bare):
+    from prefect.states import Running
+
+    put(s3, KEY)
+    [run] = sweep()
+    held(s3, run)
+    bare.end(run, Running())
+
+    assert sweep(stuck_after_s=0) == ()
+    assert bare.client.read_flow_run(run).state.is_running()
 
 
 def test_a_run_that_nobody_knows_any_more_is_followed_by_another(s3, bare):

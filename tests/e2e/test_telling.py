@@ -7,13 +7,21 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from personalization.errors import ConfigError, FatalError
-from personalization.parameters import BatchParameters, SyncParameters, TrainParameters
+from personalization.parameters import (
+    BatchParameters,
+    DispatchParameters,
+    ImportParameters,
+    SyncParameters,
+    TrainParameters,
+    Upload,
+)
 from tests.e2e.conftest import BUCKET, QUICK, SOLUTION, Place
 
 pytestmark = [pytest.mark.server, pytest.mark.e2e]
@@ -48,6 +56,19 @@ class Listeners:
     def changes(self) -> list[dict[str, Any]]:
         """What came over the bus since the last look."""
         return self._drain(self.events)
+
+    @contextmanager
+    def without_bus(self) -> Iterator[None]:
+        """Let the bus be another one, which is not there."""
+        from blocks.settings import settings
+
+        there = settings()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PERSONALIZE_EVENT_BUS", "nowhere")
+            settings.cache_clear()
+            yield
+        settings.cache_clear()
+        assert settings() == there
 
     def counts(self, service: str) -> dict[str, float]:
         """Sums by metric of a service of the namespace."""
@@ -320,6 +341,119 @@ def test_a_faulty_connector_job_is_told_beside_its_config(listeners, prefect_ser
     [mail] = listeners.mail()
     assert mail["Message"]["flow"] == "connector-sync"
     assert listeners.counts("connector-sync") == {"JobFailure": 1}
+
+
+def refused(place: Place, flow: Any, parameters: Any) -> str:
+    """What stands beside the upload after the run; the run's error says the same."""
+    with pytest.raises(ConfigError) as failure:
+        flow(parameters)
+
+    report = json.loads(place.read(f"{parameters.upload.key}.errors.json"))
+    assert report["file"] == str(parameters.upload.path) == failure.value.upload
+    assert report["message"] == str(failure.value)
+    return str(report["message"])
+
+
+def test_whatever_is_wrong_with_an_upload_reaches_whoever_uploaded_it(listeners, prefect_server):
+    from flows.connector_sync import connector_sync
+    from flows.dispatch import dispatch
+    from flows.import_audience import import_audience
+
+    keys = ("etl_jobs/nonsense/a/config.json", "import/nobody/a.csv", "batch/a/job_config.json")
+    for key in keys:
+        listeners.place.put(key, "Id\n1\n")
+    job, audience, job_input = (Upload(bucket=BUCKET, key=key) for key in keys)
+
+    said = [
+        refused(
+            listeners.place,
+            connector_sync,
+            SyncParameters(job=str(job.path), upload=job, settle_s=0),
+        ),
+        refused(
+            listeners.place,
+            import_audience,
+            ImportParameters(file=str(audience.path), destination="nobody", upload=audience),
+        ),
+        refused(
+            listeners.place,
+            dispatch,
+            DispatchParameters(file=str(job_input.path), upload=job_input),
+        ),
+    ]
+
+    assert "job type 'nonsense' is unknown" in said[0]
+    assert "there is no Destination block named 'nobody'" in said[1]
+    assert "is nobody's input" in said[2]
+    mails = listeners.mail()
+    assert [it["Message"]["file"] for it in mails] == [
+        str(it.path) for it in (job, audience, job_input)
+    ]
+    events = prefect_events(listeners.since, "personalize.upload.rejected", 3)
+    assert len(events) == 3
+
+
+def test_a_report_goes_when_its_upload_has_been_worked_on(listeners, prefect_server):
+    from flows.dispatch import dispatch
+
+    place, key = listeners.place, "batch/bingewatch/none/job_config.json.out"
+    place.put(key, "")
+    place.put(f"{key}.errors.json", "{}")
+    time.sleep(1.1)  # S3 tells time in whole seconds
+    upload = Upload(bucket=BUCKET, key=key)
+
+    dispatch(DispatchParameters(file=str(upload.path), upload=upload), return_state=True)
+
+    assert not there(place, f"{key}.errors.json")
+
+
+def test_an_input_that_belongs_elsewhere_is_told_beside_it(listeners, prefect_server):
+    from flows.batch_segment import batch_segment
+
+    train(listeners.place)
+    key = f"batch/other/{SOLUTION}/job_config.json"
+    listeners.place.put(key, "{}")
+    parameters = BatchParameters(
+        bucket=BUCKET, dataset_group="other", solution=SOLUTION, waiting=QUICK
+    )
+
+    with pytest.raises(ConfigError):
+        batch_segment(parameters)
+
+    report = json.loads(listeners.place.read(f"{key}.errors.json"))
+    assert "belongs to dataset group bingewatch, not to other" in report["message"]
+
+
+def test_what_the_bus_refused_is_put_again_and_prefect_told_once(listeners, prefect_server):
+    from personalization.resources import Account, look
+    from personalization.resources.kinds import DATASET_GROUP
+    from tasks.happenings import tell_ended
+
+    place, group = listeners.place, {"name": "films", "domain": "VIDEO_ON_DEMAND"}
+    place.client("personalize").create_dataset_group(**group)
+    arn = Account.of(place.aws.clients).arn(DATASET_GROUP, "films")
+    found = look(place.client("personalize"), DATASET_GROUP, arn)
+    while found and found.on_the_way:
+        found = look(place.client("personalize"), DATASET_GROUP, arn)
+
+    def tell(events: int) -> list[str]:
+        tell_ended(DATASET_GROUP, arn, found, None)
+        return [it["event"] for it in prefect_events(listeners.since, "personalize.", events)]
+
+    with listeners.without_bus():
+        tell(2)
+        tell(2)
+    assert listeners.changes() == []
+    tell(3)
+    assert [it["detail"]["Status"] for it in listeners.changes()] == ["ACTIVE"]
+    names = tell(3)
+
+    assert listeners.changes() == []
+    assert Counter(names) == {
+        "personalize.dataset-group.active": 1,
+        "personalize.bus.refused": 1,
+        "personalize.bus.told": 1,
+    }
 
 
 def test_nobody_who_cannot_be_told_stops_a_run(listeners, prefect_server, monkeypatch, caplog):

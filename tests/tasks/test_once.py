@@ -123,6 +123,28 @@ def test_what_another_run_failed_to_do_is_done(s3):
     assert claim_of(s3).attempt == 2
 
 
+def test_what_a_person_cancelled_is_not_begun_again_by_a_copy_of_its_event(s3):
+    from prefect.client.orchestration import get_client
+    from prefect.states import Cancelled
+
+    work = flow_of(finish)
+    run = work(FlowParameters(upload=UPLOAD), return_state=True).state_details.flow_run_id
+    s3.delete_object(Bucket="films", Key=claim_of(s3).path.key)
+    identity = identify(s3, UPLOAD)
+    assert identity
+    claim(s3, identity.claim_path("once"), str(run), lambda _: "going")
+    with get_client(sync_client=True) as client:
+        client.set_flow_run_state(run, Cancelled(), force=True)
+        copy = work(FlowParameters(upload=UPLOAD), return_state=True)
+        client.delete_flow_run(run)
+        another = work(FlowParameters(upload=UPLOAD), return_state=True)
+
+    assert (copy.name, another.name) == ("Duplicate", "Duplicate")
+    assert f"flow run {run}, which had this version of {UPLOAD.path}, was cancelled" in copy.message
+    assert "retry that run, upload it again, or start a run without `upload`" in copy.message
+    assert finish(FlowParameters()) == work(FlowParameters()) == "done"
+
+
 @pytest.mark.parametrize(
     "holder",
     [

@@ -69,6 +69,15 @@ def test_failure_says_why_everywhere():
     )
 
 
+def test_who_corrects_how_audiences_are_made_is_told_that_it_starts_nothing_by_itself():
+    file = "s3://films/batch/films/genres/postprocess.json"
+    body = bodies(Ended("dispatch", RUN, name=file, reason="cannot be used", upload=file))
+
+    assert (
+        "Please correct it, upload it, then put the .out file again or retry the failed run.\n"
+    ) in body["email"]
+
+
 def test_a_refused_upload_is_told_with_every_finding_and_no_protocol_gets_nothing():
     findings = (
         Finding("solutions[0].serviceConfig.name", "is 'a b'", "no spaces", source=FILE, line=3),

@@ -74,6 +74,16 @@ def test_a_report_lies_beside_the_upload_until_it_is_cleared(aws):
     assert not clear_report(s3, UPLOAD)
 
 
+def test_a_report_that_another_run_has_written_meanwhile_stays(aws):
+    s3 = aws.clients("s3")
+    s3.create_bucket(Bucket="films")
+    began = dt.datetime.now(dt.UTC)
+    write_report(s3, refusal(ERROR))
+
+    assert not clear_report(s3, UPLOAD, before=began)
+    assert clear_report(s3, UPLOAD, before=began + dt.timedelta(seconds=2))
+
+
 def test_clearing_nothing_leaves_nothing_behind_in_a_versioned_bucket(aws):
     s3 = aws.clients("s3")
     s3.create_bucket(Bucket="films")

@@ -50,6 +50,8 @@ def test_every_outcome_is_a_row_with_its_advice_below():
 def test_a_stack_of_the_template_has_nothing_wrong_with_its_bucket_and_role(aws, environment):
     stack = made(aws)
     environment.setenv("PERSONALIZE_ROLE_ARN", stack.outputs["PersonalizeRoleArn"])
+    environment.setenv("PERSONALIZE_SNS_TOPIC", stack.outputs["TopicArn"])
+    environment.setenv("PERSONALIZE_METRICS_NAMESPACE", stack.outputs["MetricsNamespace"])
     with temporary_settings(restore_defaults={PREFECT_API_URL}):
         result = CliRunner().invoke(app, ["doctor", "--bucket", stack.outputs["Bucket"]])
     marks = {
@@ -60,8 +62,9 @@ def test_a_stack_of_the_template_has_nothing_wrong_with_its_bucket_and_role(aws,
 
     for name in ("Python", "dependencies", "work", "credentials", "region", "quotas", "role"):
         assert marks[name] == "✔", result.output
-    for name in ("bucket", "versioning"):
+    for name in ("bucket", "versioning", "topic", "event", "metrics"):
         assert marks[name] == "✔", result.output
+    assert marks["our"] == "?"  # moto simulates no policies
     # There is no server here; and moto forgets that it was to tell EventBridge of uploads.
     assert marks["Prefect"] == marks["uploads"] == "✖"
     assert result.exit_code == 1
@@ -87,10 +90,13 @@ def test_a_bucket_that_is_missing_ends_the_questions_about_it(environment):
     assert result.exit_code == 1
 
 
+PREFECTS = ("Prefect versions", "work pool", "deployments", "sweep", "automations", "destinations")
+
+
 @pytest.mark.server
 def test_with_a_server_prefect_and_destinations_are_asked_for_too(prefect_server, environment):
     result = CliRunner().invoke(app, ["doctor", "--bucket", "films"])
 
-    for name in ("Prefect versions", "work pool", "deployments", "automations", "destinations"):
+    for name in PREFECTS:
         assert name in result.output
     assert f"{prefect_server}/ answers" in result.output

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
-from typing import get_args
 from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.events.actions import ChangeFlowRunState, ResumeFlowRun, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
+from prefect.states import Completed
 
+from deployments.cli import FLOWS
 from deployments.doctor import prefect_side
 from deployments.doctor.prefect_side import heard_buckets
-from personalization.routes import Flow
+from personalization import routes
 
 pytestmark = pytest.mark.server
 POOL = "doctors"
@@ -22,11 +25,11 @@ POOL = "doctors"
 
 @pytest.fixture
 def api(prefect_server: str) -> Iterator[SyncPrefectClient]:
-    """A server without automations, pool and the deployments that uploads call for."""
+    """A server without automations, pool and our deployments."""
     with get_client(sync_client=True) as client:
         for automation in client.read_automations():
             client.delete_automation(automation.id)
-        for flow in get_args(Flow):
+        for flow in FLOWS:
             try:
                 client.delete_deployment(client.read_deployment_by_name(f"{flow}/{flow}").id)
             except ObjectNotFound:
@@ -53,10 +56,10 @@ def hears(key: str, bucket: str, deployment: UUID) -> AutomationCore:
 
 
 def deploy(api: SyncPrefectClient, bucket: str | None) -> None:
-    for name in get_args(Flow):
+    for name in FLOWS:
         flow = api.create_flow_from_name(name)
         deployment = api.create_deployment(flow_id=flow, name=name)
-        if bucket:
+        if bucket and name in routes.FLOWS:
             api.create_automation(hears(name, bucket, deployment))
 
 
@@ -112,8 +115,18 @@ def test_nothing_deployed_is_told(api):
     seen = prefect_side.deployments(api, "films")
 
     assert seen.status == "bad"
-    assert seen.text == f"not deployed: {', '.join(get_args(Flow))}"
+    assert seen.text == f"not deployed: {', '.join(FLOWS)}"
     assert seen.advice == "run `prefect deploy --all`"
+
+
+def test_flows_that_others_start_have_to_be_deployed_too(api):
+    deploy(api, "films")
+    for name in ("postprocess", "sweep"):
+        api.delete_deployment(api.read_deployment_by_name(f"{name}/{name}").id)
+
+    seen = prefect_side.deployments(api, "films")
+
+    assert (seen.status, seen.text) == ("bad", "not deployed: postprocess, sweep")
 
 
 def test_deployments_that_hear_of_nothing_are_told(api):
@@ -121,15 +134,18 @@ def test_deployments_that_hear_of_nothing_are_told(api):
 
     seen = prefect_side.deployments(api, "films")
 
-    assert seen.text == f"no trigger hears of uploads for: {', '.join(get_args(Flow))}"
+    assert (
+        seen.text
+        == f"no trigger hears of uploads for: {', '.join(it for it in FLOWS if it in routes.FLOWS)}"
+    )
 
 
 @pytest.mark.parametrize(
     ("bucket", "status", "text"),
     [
-        ("films", "ok", "4 deployments hear of uploads"),
+        ("films", "ok", "8 deployments, 4 of which hear of uploads"),
         ("books", "bad", "triggers wait for uploads to films, not books"),
-        (None, "ok", "4 deployments hear of uploads"),
+        (None, "ok", "8 deployments, 4 of which hear of uploads"),
     ],
     ids=["ours", "another", "none-is-named"],
 )
@@ -141,6 +157,38 @@ def test_triggers_have_to_wait_for_our_bucket(api, bucket, status: str, text: st
     assert (seen.status, seen.text) == (status, text)
     if status == "bad":
         assert seen.advice == "run `prefect deploy --all` with PERSONALIZE_BUCKET=books"
+
+
+def test_a_sweep_has_to_come_again_and_again_to_our_bucket(api, monkeypatch):
+    def seen(bucket: str = "films") -> tuple[str, str]:
+        it = prefect_side.sweep(api, bucket)
+        return it.status, it.text
+
+    assert seen() == ("unknown", "not checked: it is not deployed")
+
+    schedule = DeploymentScheduleCreate(schedule=CronSchedule(cron="*/15 * * * *"), active=True)
+    deployment = api.create_deployment(
+        flow_id=api.create_flow_from_name("sweep"),
+        name="sweep",
+        parameters={"parameters": {"bucket": "films"}},
+        schedules=[schedule],
+    )
+    assert seen("books") == ("bad", "it looks in films, not books")
+    assert seen() == (
+        "unknown",
+        "not checked: none has ended well yet; one starts every quarter of an hour",
+    )
+
+    run = api.create_flow_run_from_deployment(deployment)
+    api.set_flow_run_state(run.id, Completed(), force=True)
+    assert seen() == ("ok", "one ended well 0 min ago")
+    with monkeypatch.context() as patch:
+        patch.setattr(prefect_side, "_RARE", dt.timedelta(0))
+        assert seen() == ("bad", "the last that ended well did so 0 h ago")
+
+    api.pause_deployment(deployment)
+    assert seen() == ("bad", "its schedule is off")
+    api.delete_deployment(deployment)
 
 
 def test_only_events_of_objects_name_a_bucket():
