@@ -128,7 +128,7 @@ def worker_program(folder: Path, port: int) -> Program:
 
 
 def relay_program(folder: Path, port: int) -> Program:
-    """Return the relay of S3 events as a program; at the port it says whether uploads go through."""
+    """Return the relay of S3 events as a program; at the port it says whether it relays."""
     url = f"http://127.0.0.1:{port}/ready"
     given = ("-m", "deployments.cli", "relay", "--queue", QUEUE, "--health-port", str(port))
     return Program("the relay", given, folder / "relay.log", lambda: url if answers(url) else None)
