@@ -382,8 +382,8 @@ def test_a_connector_finds_the_block_of_its_name_with_dashes(shop):
 
     assert sync(job).total("accepted") == 2
     with pytest.raises(ConfigError) as caught:
-        sync(shop.for_users(2, connectors={"customer_profiles": {}}))
-    assert "there is no Destination block named 'customer-profiles'" in str(caught.value)
+        sync(shop.for_users(2, connectors={"not_saved": {"kind": "customer_profiles"}}))
+    assert "there is no Destination block named 'not-saved'" in str(caught.value)
 
 
 def test_a_wrong_key_is_found_before_anything_is_prepared_and_in_a_dry_run_too(shop, tmp_path):
