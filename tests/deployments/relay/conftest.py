@@ -128,7 +128,7 @@ def relaying(
         except BaseException as error:  # for the test's own thread
             failed.append(error)
 
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,))
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), name="relay")
     thread.start()
     try:
         yield health

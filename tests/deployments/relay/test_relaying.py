@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 
 import boto3
@@ -322,7 +323,7 @@ def test_a_queue_that_is_gone_ends_the_relay_with_its_name(uploads, prefect):
         with relaying(uploads, prefect.url) as health:
             until(lambda: health.state() == "relaying")
             uploads.aws.clients("sqs").delete_queue(QueueUrl=uploads.url)
-            time.sleep(2)
+            until(lambda: "relay" not in {it.name for it in threading.enumerate()})
 
     with pytest.raises(FatalError, match=r"receiving messages of http\S+/uploads failed with"):
         relay_until_the_queue_goes()
