@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ def deployment(prefect_server: str) -> Iterator[UUID]:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule
+    from prefect.exceptions import ObjectNotFound
 
     from flows.train import train
     from tasks.schedules import as_prefect
@@ -40,6 +42,8 @@ def deployment(prefect_server: str) -> Iterator[UUID]:
             DeploymentScheduleCreate(schedule=as_prefect(it.cron), parameters=said, slug=it.slug)
         ]
     with get_client(sync_client=True) as client:
+        with suppress(ObjectNotFound):  # another test's
+            client.delete_deployment(client.read_deployment_by_name("train/train").id)
         deployment = client.create_deployment(flow_id=client.create_flow(train), name="train")
         client.create_deployment_schedules(deployment, made)
         yield deployment

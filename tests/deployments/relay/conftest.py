@@ -20,7 +20,7 @@ from personalization.local.server import LocalAws
 from tests.deployments.relay.far_prefect import FarPrefect
 
 # Enough for three requests of a second and the longest pause: what is kept in hand stays there.
-VISIBILITY_S = 5
+VISIBILITY_S = 6
 BUCKET = "uploads"
 
 

@@ -75,7 +75,8 @@ def test_ctrl_c_in_an_outage_ends_it_with_0_and_gives_back_what_it_holds(uploads
     until(lambda: prefect.offered)
     until(lambda: httpx.get(url).json()["trouble"])
 
-    assert httpx.get(url).status_code == 503
+    assert httpx.get(url).status_code == 200
+    assert httpx.get(url.replace("/health", "/ready")).status_code == 503
 
     service.child.send_signal(signal.SIGINT)
 
