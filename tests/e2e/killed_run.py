@@ -27,8 +27,8 @@ def die_after(operations: list[str]) -> None:
     make = blocks.aws._client.__wrapped__
 
     @lru_cache
-    def mortal(surroundings: Any, block: str | None, service: str) -> Any:
-        client = make(surroundings, block, service)
+    def mortal(*given: Any) -> Any:
+        client = make(*given)
         for it in operations:
             client.meta.events.register(f"after-call.*.{it}", lambda **_: os._exit(DIED))
         return client
