@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,12 @@ from deployments.processes import LOCAL_CREDENTIALS
 from deployments.processes import prefect_server as run_prefect_server
 from personalization.local.pace import Pace
 from personalization.local.server import LocalAws
+
+# Rich reads these when the commands are imported, which is not yet: tables are wide and without
+# colours, whoever runs the tests and in whichever terminal.
+os.environ["COLUMNS"] = "200"
+for _name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(_name, None)
 
 
 @pytest.fixture(scope="session")

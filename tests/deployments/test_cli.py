@@ -16,9 +16,9 @@ SAMPLE = Path(__file__).parents[2] / "data" / "bingewatch" / "train" / "bingewat
 CONFIG = str(SAMPLE / "config.json")
 
 
-def typed(*words: str, width: int = 200) -> tuple[int, str]:
+def typed(*words: str) -> tuple[int, str]:
     """Type the words; return the exit status and all that was printed, on one line."""
-    result = CliRunner().invoke(app, list(words), terminal_width=width, env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, list(words), terminal_width=200)
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, re.sub(r"\s+", " ", result.output)

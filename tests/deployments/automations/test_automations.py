@@ -26,7 +26,7 @@ _ORDER_S = 4.0
 
 
 def command(*words: str, status: int = 0) -> str:
-    result = CliRunner().invoke(app, ["automations", *words], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, ["automations", *words])
     assert result.exit_code == status, result.output
     return result.output
 

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse AWS:UserWarning")
 def environment(aws, monkeypatch, tmp_path):
     """The local AWS, a folder, and settings that are read again."""
     monkeypatch.setenv("PERSONALIZE_WORK_DIR", str(tmp_path / "work"))
-    monkeypatch.setenv("COLUMNS", "200")
     settings.cache_clear()
     yield monkeypatch
     settings.cache_clear()
