@@ -115,10 +115,12 @@ class Stack:
                 return found
             page = httpx.get(page["next_page"], timeout=10).raise_for_status().json()
 
-    def kill(self, name: str) -> int:
-        """Kill one of its processes, and not its children, without a word; return its id."""
+    def kill(self, name: str, *, with_children: bool = False) -> int:
+        """Kill one of its processes without a word, if asked its children too; return its id."""
         child = psutil.Process(self.running.children[name].pid)
-        child.kill()
+        started = child.children(recursive=True) if with_children else []
+        for it in (child, *started):
+            it.kill()
         return int(child.pid)
 
     def await_again(self, name: str, killed: int, patience_s: float = 120) -> None:

@@ -9,7 +9,7 @@ from prefect import flow
 from personalization.parameters import SweepParameters
 from personalization.sweeping import Healed
 from tasks.halts import tell_halts
-from tasks.healing import end_stuck, find_crashed, restart, resume_forgotten
+from tasks.healing import end_dead, find_crashed, restart, resume_forgotten
 from tasks.sweeping import find_overlooked, heal, show
 from tasks.telling import TOLD
 
@@ -24,14 +24,15 @@ from tasks.telling import TOLD
 def sweep(parameters: SweepParameters) -> tuple[str, ...]:
     """Return the ids of the runs that now do what nobody did.
 
-    A run that does not begin counts as crashed.  An upload without a run gets one, if it is not
-    older than an hour before the first sweep of its bucket; a run that crashed is started again;
-    one that is suspended without end is resumed.  What failed or was cancelled is left to a person.
+    A run that does not begin, or gives no sign of life, counts as crashed.  An upload without a
+    run gets one, if it is not older than an hour before the first sweep of its bucket; a run that
+    crashed is started again; one that is suspended without end is resumed.  What failed or was
+    cancelled is left to a person.
     Who listens is told what died and what is given up.  What cannot be done holds nothing else up;
     then the run fails.  Safe to repeat, and to run twice at once.
     """
     healings: tuple[Callable[[], tuple[Healed, ...]], ...] = (
-        lambda: end_stuck(parameters),
+        lambda: end_dead(parameters),
         lambda: heal(find_overlooked(parameters), parameters),
         lambda: restart(find_crashed(parameters), parameters),
         lambda: resume_forgotten(parameters),

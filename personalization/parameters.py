@@ -266,8 +266,8 @@ class SweepParameters(FlowParameters):
     stuck_after_s: float = Field(
         900,
         ge=0,
-        description="Seconds after which a run that is Pending, or Running without a claim to its "
-        "upload, counts as dead.",
+        description="Seconds after which a run counts as dead that is Pending, or Running without "
+        "a claim to its upload, or without a sign of life (then three heartbeats at least).",
     )
     resume_after_s: float | None = Field(
         None,

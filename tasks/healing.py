@@ -29,8 +29,10 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.events.filters import EventFilter, EventOccurredFilter, EventResourceFilter
 from prefect.events.schemas.automations import EventTrigger
 from prefect.exceptions import PrefectException
+from prefect.settings import get_current_settings
 from prefect.states import Crashed
 
 from personalization.errors import ConfigError, RetryableError, shortened
@@ -44,6 +46,8 @@ from tasks.suspending import RESUME_EVERY_S, TAG, TIMER
 
 # As many as the server returns at once.
 _PAGE: Final = 200
+# A run's heartbeats that may be lost before it counts as dead.
+_HEARTBEATS: Final = 3
 # The timer's periods after which it will not come any more.
 _PERIODS: Final = 3
 _OURS: Final = FlowRunFilterTags(all_=[TAG])
@@ -57,21 +61,21 @@ class Casualty:
     flow: str
 
 
-@task(task_run_name="end-stuck", **NETWORK)
-def end_stuck(parameters: SweepParameters) -> tuple[Healed, ...]:
-    """Let runs end as Crashed that have been Pending for too long; return none, for none goes on.
+@task(task_run_name="end-dead", **NETWORK)
+def end_dead(parameters: SweepParameters) -> tuple[Healed, ...]:
+    """Let runs end as Crashed whose process is gone; return none, for none goes on.
 
-    Their process died before it began, which nobody else notices: they have no heartbeat yet.
+    They hold the slots of their deployments.  One that has been Pending for too long died before
+    it began, which nobody else notices: it has no heartbeat yet.  One that is Running without a
+    sign of life is an automation's to find, which a server that is started again may have
+    forgotten, or hear of a quarter of an hour late: events that follow one from before wait for
+    it that long.  Source: prefect 3.8, server/events/ordering, `PRECEDING_EVENT_LOOKBACK`.
     """
-    pending = FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING]))
-    with _prefect("what is pending") as client:
-        for listed in _runs(client, tags=_OURS, state=pending):
-            run = client.read_flow_run(listed.id)  # it may have begun since
-            if run.state is None or not run.state.is_pending():
-                continue
-            age_s = (dt.datetime.now(dt.UTC) - run.state.timestamp).total_seconds()
-            if age_s > parameters.stuck_after_s:
-                said = f"Pending for {age_s:.0f} s: its process died before it began"
+    going = FlowRunFilterStateType(any_=[StateType.PENDING, StateType.RUNNING])
+    with _prefect("what is running") as client:
+        for listed in _runs(client, tags=_OURS, state=FlowRunFilterState(type=going)):
+            run = client.read_flow_run(listed.id)  # it may have begun, or ended, since
+            if said := _how_dead(client, run, parameters):
                 client.set_flow_run_state(run.id, Crashed(message=said))
                 get_run_logger().info("%s has crashed: %s", run.name, said)
     return ()
@@ -137,6 +141,35 @@ def resume_forgotten(parameters: SweepParameters) -> tuple[Healed, ...]:
             why = "suspended, and nobody resumed it"
             done.append(Healed(run.name, at, why, flow, run.name, str(run.id)))
     return tuple(done)
+
+
+def _how_dead(client: SyncPrefectClient, run: FlowRun, parameters: SweepParameters) -> str | None:
+    """Return how it is known that a run's process is gone, None if it may be at work."""
+    if run.state is None:
+        return None
+    age_s = (dt.datetime.now(dt.UTC) - run.state.timestamp).total_seconds()
+    if run.state.is_pending() and age_s > parameters.stuck_after_s:
+        return f"Pending for {age_s:.0f} s: its process died before it began"
+    every_s = get_current_settings().flows.heartbeat_frequency
+    if not run.state.is_running() or every_s is None:
+        return None
+    silent_s = max(parameters.stuck_after_s, _HEARTBEATS * every_s)
+    if age_s <= silent_s or _heard_of(client, run, silent_s):
+        return None
+    return f"no sign of life for {silent_s:.0f} s: the process, or its machine, is gone"
+
+
+def _heard_of(client: SyncPrefectClient, run: FlowRun, within_s: float) -> bool:
+    """Whether anything has happened to a run lately; its heartbeats are events, too."""
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=within_s)
+    events = client.read_events(
+        EventFilter(
+            occurred=EventOccurredFilter(since=since),
+            resource=EventResourceFilter(id=[f"prefect.flow-run.{run.id}"]),
+        ),
+        limit=1,
+    )
+    return bool(events.events)
 
 
 def _again(run: FlowRun, flow: str, parameters: SweepParameters) -> Healed:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -254,3 +256,69 @@ def test_three_of_the_timers_periods_are_enough(bare, enabled, period_s, after_s
     finally:
         for id_ in made:
             bare.client.delete_automation(id_)
+
+
+@pytest.fixture
+def heartbeats(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Runs have heartbeats, of which three may be lost within ten seconds."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    from tasks import healing
+
+    monkeypatch.setattr(healing, "_HEARTBEATS", 1 / 3)
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: 30}):
+        yield
+
+
+def beat(bare: Bare, run: Any) -> None:
+    """Let a run give a sign of life, and wait until the server can tell of it."""
+    from prefect.events.filters import EventFilter, EventIDFilter
+
+    event = {
+        "id": str(uuid4()),
+        "event": "prefect.flow-run.heartbeat",
+        "occurred": dt.datetime.now(dt.UTC).isoformat(),
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{run}"},
+        "payload": {},
+    }
+    bare.client.request("POST", "/events", json=[event]).raise_for_status()
+    mine = EventFilter(id=EventIDFilter(id=[event["id"]]))
+    end_at = time.monotonic() + 30
+    while not bare.client.read_events(mine, limit=1).events:
+        assert time.monotonic() < end_at
+        time.sleep(0.1)
+
+
+def test_a_run_that_gives_no_sign_of_life_has_crashed_and_is_started_again(bare, heartbeats):
+    from prefect.states import Running
+
+    dead, alive = (
+        started(bare, "batch-segment", {**BATCH, "solution": it}) for it in ("genres", "actors")
+    )
+    for it in (dead, alive):
+        bare.end(it.id, Running())
+    assert sweep(stuck_after_s=0) == ()  # they have just begun
+    beat(bare, dead.id)
+    time.sleep(11)
+    beat(bare, alive.id)
+
+    assert sweep() == ()  # it may take longer than that
+    [again] = sweep(stuck_after_s=0)
+
+    found = bare.client.read_flow_run(dead.id).state
+    assert (found.name, found.message) == (
+        "Crashed",
+        "no sign of life for 10 s: the process, or its machine, is gone",
+    )
+    assert bare.client.read_flow_run(again).parameters == dead.parameters
+    assert bare.client.read_flow_run(alive.id).state.is_running()
+
+
+def test_without_heartbeats_nobody_knows_whether_a_run_is_dead(bare):
+    from prefect.states import Running
+
+    run = started(bare, "batch-segment", BATCH)
+    bare.end(run.id, Running())
+
+    assert sweep(stuck_after_s=0) == ()
+    assert bare.client.read_flow_run(run.id).state.is_running()

@@ -316,15 +316,16 @@ def uploaded(*keys: str, bucket: str = "films") -> list[dict[str, Any]]:
 def test_the_timer_resumes_what_is_suspended_and_nothing_else(clean, listener, told):
     from prefect.states import Cancelled, Running, Suspended
 
-    command("apply", *told, "--resume-every-s", "10")
+    # Long enough for the server to have learned of what happens before it does anything.
+    command("apply", *told, "--resume-every-s", "30")
     runs = Runs(clean)
     waiting = Suspended(timeout_seconds=600)
     suspended, cancelled, twice = (runs.in_state(Running(), waiting) for _ in range(3))
-    time.sleep(_ORDER_S)
+    time.sleep(2 * _ORDER_S)
     clean.set_flow_run_state(cancelled, Cancelled(), force=True)
     # Resumed by a person at once, and suspended again: that is a wait of its own.
     clean.set_flow_run_state(twice, Running(), force=True)
-    time.sleep(_ORDER_S)
+    time.sleep(2 * _ORDER_S)
     clean.set_flow_run_state(twice, waiting, force=True)
 
     seen(lambda: runs.state(suspended) == "Resuming")
