@@ -317,15 +317,16 @@ def test_the_timer_resumes_what_is_suspended_and_nothing_else(clean, listener, t
     from prefect.states import Cancelled, Running, Suspended
 
     # Long enough for the server to have learned of what happens before it does anything.
-    command("apply", *told, "--resume-every-s", "30")
+    command("apply", *told, "--resume-every-s", "20")
     runs = Runs(clean)
     waiting = Suspended(timeout_seconds=600)
     suspended, cancelled, twice = (runs.in_state(Running(), waiting) for _ in range(3))
-    time.sleep(2 * _ORDER_S)
+    time.sleep(_ORDER_S)
     clean.set_flow_run_state(cancelled, Cancelled(), force=True)
+    time.sleep(1)  # on SQLite Prefect's automations may miss one of two events of the same moment
     # Resumed by a person at once, and suspended again: that is a wait of its own.
     clean.set_flow_run_state(twice, Running(), force=True)
-    time.sleep(2 * _ORDER_S)
+    time.sleep(_ORDER_S)
     clean.set_flow_run_state(twice, waiting, force=True)
 
     seen(lambda: runs.state(suspended) == "Resuming")
