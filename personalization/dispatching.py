@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.aws import S3Path, aws_errors
 from personalization.errors import ConfigError, Finding
-from personalization.objects import as_folder, folders
+from personalization.objects import as_folder, content, folders
 from personalization.resources import Account, Found, look
 from personalization.resources.account import NAME
 from personalization.resources.actual import active_version
@@ -158,22 +156,11 @@ def _connector_jobs(
     for kind in JOB_TYPES:
         for folder in folders(s3, S3Path(bucket, f"etl_jobs/{kind}/")):
             path = JobPath.parse(str(folder))
-            text = _read(s3, path.config)
-            if text is None:
+            config = content(s3, path.config)
+            if config is None:
                 continue
-            checked = connector_job.check(text, str(path.config), job_type=path.type)
+            checked = connector_job.check(config.data, str(path.config), job_type=path.type)
             if checked.job:
                 yield path, S3Path.parse(checked.job.batch_inference_path)
             else:
                 findings += [it for it in checked.findings if it.severity == "error"]
-
-
-def _read(s3: Any, path: S3Path) -> bytes | None:
-    with aws_errors(f"reading {path}"):
-        try:
-            text: bytes = s3.get_object(Bucket=path.bucket, Key=path.key)["Body"].read()
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                return None
-            raise
-    return text

@@ -7,12 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from botocore.exceptions import ClientError
 from prefect import get_run_logger, task
 
 from blocks.aws import clients
 from blocks.destination import Destination
-from personalization.aws import NOT_THERE, aws_errors, error_code
 from personalization.connectors import (
     Connector,
     Rendering,
@@ -21,6 +19,7 @@ from personalization.connectors import (
     unproven,
 )
 from personalization.errors import ConfigError, Finding
+from personalization.objects import content
 from personalization.parameters import SyncParameters
 from personalization.sync.foreseen import clashing_names, missing_inputs
 from personalization.sync.job import CheckedJob, ConnectorSettings, Job, check
@@ -52,10 +51,11 @@ def read_job(parameters: SyncParameters) -> ReadJob:
     logged.
     """
     path = JobPath.parse(parameters.job)
-    answer = _object(clients(parameters.credentials)("s3"), path)
-    text = answer["Body"].read()
-    with checked(CONNECTOR_JOB, path.config, parameters.credentials, answer):
-        read = _understood(path, text, parameters)
+    written = content(clients(parameters.credentials)("s3"), path.config)
+    if written is None:
+        raise ConfigError(f"there is no {path.config}; upload it, then run again")
+    with checked(CONNECTOR_JOB, path.config, parameters.credentials, written.head):
+        read = _understood(path, written.data, parameters)
     get_run_logger().info("%s: %s", path.folder, ", ".join(read.connectors))
     return read
 
@@ -120,21 +120,6 @@ def connector_for(read: ReadJob, name: str, parameters: SyncParameters) -> Takes
 def full_connector_for(read: ReadJob, name: str, parameters: SyncParameters) -> Connector[Any]:
     """Return the same as `connector_for`, by its other base."""
     return cast("Connector[Any]", connector_for(read, name, parameters))
-
-
-def _object(s3: Any, path: JobPath) -> Mapping[str, Any]:
-    with aws_errors(f"reading {path.config}"):
-        try:
-            answer: Mapping[str, Any] = s3.get_object(
-                Bucket=path.config.bucket, Key=path.config.key
-            )
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                raise ConfigError(
-                    f"there is no {path.config}; upload it, then run again"
-                ) from error
-            raise
-    return answer
 
 
 def _asked_anew(job: Job) -> Job:
