@@ -60,6 +60,7 @@ from personalization.connectors.base import (
 from personalization.connectors.naming import segment_name
 from personalization.connectors.profiles_segment import Mark, SegmentPointer
 from personalization.connectors.registry import register
+from personalization.connectors.tuning import Tuning
 from personalization.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ class CustomerProfilesConfig(ConnectorConfig):
         pattern=r"^(AccountNumber|EmailAddress|PhoneNumber|Attributes\.[a-zA-Z0-9_-]{1,53})$",
         description="The profile's field that holds our user id, such as `Attributes.userId`.",
     )
-    data_expiry_days: int = Field(
+    data_expiry_days: Tuning[int] = Field(
         90,
         ge=1,
         le=1098,
