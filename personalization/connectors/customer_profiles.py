@@ -187,6 +187,7 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences, TakesA
     def rendering(
         self, *, prefix: str | None = None, constants: Mapping[str, Any] | None = None
     ) -> Rendering:
+        self._object_type()  # said before anything is prepared
         kept = {name: value for name, value in (constants or {}).items() if name != USER_ID}
         return Rendering(user_key=USER_ID, prefix=prefix or "", constants=kept)
 
@@ -209,18 +210,18 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences, TakesA
         *,
         key: str,  # noqa: ARG002 (an object replaces the one with its own key)
     ) -> Delivered:
+        return await asyncio.to_thread(
+            profiles_objects.put, self._profiles, self.config.domain, self._object_type(), lines
+        )
+
+    def _object_type(self) -> str:
+        """Return what attributes need, and audiences do not.  Raises ConfigError without it."""
         if self.config.object_type is None:
             raise ConfigError(
                 "connector 'customer_profiles' needs an object_type to hold attributes; make one "
                 "keyed by user_id and name it in the settings"
             )
-        return await asyncio.to_thread(
-            profiles_objects.put,
-            self._profiles,
-            self.config.domain,
-            self.config.object_type,
-            lines,
-        )
+        return self.config.object_type
 
     def _attempts(self, title: str) -> list[dict[str, Any]]:
         """Return the upload jobs that were made for this version of the file."""
