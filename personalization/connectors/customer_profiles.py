@@ -40,20 +40,22 @@ from personalization.columns import USER_ID
 from personalization.connectors import profiles_objects, profiles_upload
 from personalization.connectors.audience_file import AudienceFile, importable, within
 from personalization.connectors.base import (
-    Addresses,
-    Audience,
     Connector,
     ConnectorConfig,
     Delivered,
-    ImportProgress,
-    ImportTicket,
     Limits,
     Membership,
     Rendering,
     RequestLimits,
-    State,
     Takes,
     TakesAttributes,
+)
+from personalization.connectors.importing import (
+    Addresses,
+    Audience,
+    ImportProgress,
+    ImportTicket,
+    State,
     TakesAudiences,
     outcome,
 )

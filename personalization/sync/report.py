@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from personalization.aws import S3Path
-from personalization.connectors.base import outcome
+from personalization.connectors.importing import outcome
 from personalization.delivery import Receipt
 from personalization.errors import (
     ConfigError,
