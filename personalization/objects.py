@@ -8,14 +8,17 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from boto3.exceptions import RetriesExceededError, S3UploadFailedError
 from botocore.exceptions import ClientError
 
-from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code, translated
+from personalization.errors import RetryableError, shortened
 
 # Name of the metadata that tells an object's SHA-256, in hex.
 _DIGEST: Final = "sha256"
@@ -105,7 +108,7 @@ def download(s3: Any, path: S3Path, target: Path) -> Path:
     """Write the object to a file, whole or not at all.  Safe to repeat."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.partial")
-    with aws_errors(f"downloading {path}"):
+    with _transfer_errors(f"downloading {path}"):
         s3.download_file(path.bucket, path.key, str(partial))
     return partial.replace(target)
 
@@ -122,8 +125,23 @@ def upload(s3: Any, file: Path, path: S3Path, content_type: str = "text/csv") ->
     if there and there["Metadata"].get(_DIGEST) == digest:
         return
     extra = {"ContentType": content_type, "Metadata": {_DIGEST: digest}}
-    with aws_errors(f"uploading {path}"):
+    with _transfer_errors(f"uploading {path}"):
         s3.upload_file(str(file), path.bucket, path.key, ExtraArgs=extra)
+
+
+@contextmanager
+def _transfer_errors(doing: str) -> Iterator[None]:
+    """Raise what boto3's transfers end with as ours: besides botocore's errors, two of its own."""
+    with aws_errors(doing):
+        try:
+            yield
+        except S3UploadFailedError as error:
+            said = error.__context__  # it only puts words around that
+            if not isinstance(said, ClientError):
+                raise
+            raise translated(said, doing) from error
+        except RetriesExceededError as error:
+            raise RetryableError(f"{doing} failed: {shortened(error.last_exception)}") from error
 
 
 def remove(s3: Any, path: S3Path) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from boto3.exceptions import RetriesExceededError
+from botocore.exceptions import IncompleteReadError
 
 from personalization.aws import S3Path
-from personalization.errors import FatalError
+from personalization.errors import FatalError, RetryableError
 from personalization.local.pace import Pace
 from personalization.local.server import LocalAws
 from personalization.objects import (
@@ -74,6 +76,23 @@ def test_what_is_there_comes_with_what_s3_says_of_it_and_what_is_not_is_nothing(
     assert found.head["ETag"] == said["ETag"]
     assert content(s3, gone) is None
     assert head(s3, gone) is None
+
+
+def test_what_s3_says_of_a_transfer_is_told_like_all_else_it_says(s3, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("tea")
+
+    with pytest.raises(FatalError, match="uploading s3://gone/x failed with NoSuchBucket"):
+        upload(s3, file, S3Path("gone", "x"))
+
+
+def test_a_download_that_breaks_off_again_and_again_may_be_tried_later(tmp_path):
+    class Far:
+        def download_file(self, *_: str) -> None:
+            raise RetriesExceededError(IncompleteReadError(actual_bytes=1, expected_bytes=3))
+
+    with pytest.raises(RetryableError, match="downloading s3://films/x failed: 1 read, but total"):
+        download(Far(), S3Path(BUCKET, "x"), tmp_path / "x")
 
 
 def test_only_the_object_may_be_missing(s3):
