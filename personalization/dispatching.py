@@ -12,13 +12,12 @@ from personalization.errors import ConfigError, Finding
 from personalization.objects import as_folder, content, folders
 from personalization.resources import Account, Found, look
 from personalization.resources.account import NAME
-from personalization.resources.actual import active_version
+from personalization.resources.actual import active_version, every
 from personalization.resources.batch import output_folder
 from personalization.resources.kinds import (
     BATCH_INFERENCE_JOB,
     BATCH_SEGMENT_JOB,
     SOLUTION,
-    Kind,
 )
 from personalization.sync import job as connector_job
 from personalization.sync.layout import JOB_TYPES, JobPath
@@ -105,8 +104,8 @@ def job_of(personalize: Any, account: Account, output: S3Path) -> Found | None:
             if named and _writes_to(named, folder):
                 return named
     for kind in (BATCH_SEGMENT_JOB, BATCH_INFERENCE_JOB):
-        for arn in _newest(personalize, kind):
-            job = look(personalize, kind, arn)
+        for summary in every(personalize, kind)[:_MOST_JOBS]:
+            job = look(personalize, kind, summary[kind.arn_member])
             if job and _writes_to(job, folder):
                 return job
     return None
@@ -114,14 +113,6 @@ def job_of(personalize: Any, account: Account, output: S3Path) -> Found | None:
 
 def _writes_to(job: Found, folder: S3Path) -> bool:
     return as_folder(output_folder(job)) == folder
-
-
-def _newest(personalize: Any, kind: Kind) -> list[str]:
-    with aws_errors(f"listing every {kind.title}"):
-        pages = personalize.get_paginator(kind.paginator).paginate()
-        summaries = [it for page in pages for it in page[kind.listed_under]]
-    summaries.sort(key=lambda it: it["creationDateTime"], reverse=True)
-    return [str(it[kind.arn_member]) for it in summaries[:_MOST_JOBS]]
 
 
 def for_output(s3: Any, job: Found, settings: dict[str, Any]) -> Calls:
