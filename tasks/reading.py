@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -170,36 +169,35 @@ def _findings(checked: CheckedJob, path: JobPath, parameters: SyncParameters) ->
             for it in asked
             if it not in known
         )
+    usable: dict[str, tuple[TakesAttributes, Rendering]] = {}
     for name in names:
         if name in known:
-            for it in _of_connector(name, known[name], path, parameters):
+            built, wrong = _of_connector(name, known[name], path, parameters)
+            if built:
+                usable[name] = built
+            for it in wrong:
                 where = ".".join(part for part in (f"connectors.{name}", it.where) if part)
                 yield replace(it, where=where, source=str(path.config))
-    yield from overlapping(path, dict(_usable(names, known, parameters)))
+    yield from overlapping(path, usable)
 
 
 def _of_connector(
     name: str, given: ConnectorSettings, path: JobPath, parameters: SyncParameters
-) -> tuple[Finding, ...]:
-    """Return what is wrong with a connector's destination, and with the names it would set."""
+) -> tuple[tuple[TakesAttributes, Rendering] | None, tuple[Finding, ...]]:
+    """Return a connector's destination, if it can be built, and how its lines are written.
+
+    With it, what is wrong with it, and with the names it would set.
+    """
+    built = None
     try:
         connector = _connector(name, given, parameters)
-        rendering = rendering_of(connector, given)
+        built = connector, rendering_of(connector, given)
         if path.type == "user_segmentation":
             connector.membership("an audience")
+            return built, ()
     except ConfigError as error:
-        return error.findings or (Finding("", str(error)),)
-    return clashing_names(rendering, given) if path.type != "user_segmentation" else ()
-
-
-def _usable(
-    names: tuple[str, ...], known: Mapping[str, ConnectorSettings], parameters: SyncParameters
-) -> Iterator[tuple[str, tuple[TakesAttributes, Rendering]]]:
-    for name in names:
-        if name in known:
-            with suppress(ConfigError):  # said already
-                connector = _connector(name, known[name], parameters)
-                yield name, (connector, rendering_of(connector, known[name]))
+        return built, error.findings or (Finding("", str(error)),)
+    return built, clashing_names(built[1], given)
 
 
 def _message(error: ConfigError) -> str:
