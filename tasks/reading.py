@@ -144,7 +144,7 @@ def _connector(name: str, given: ConnectorSettings, parameters: SyncParameters) 
             connector = build_for_job(kind, given.settings, None, make)
         except ConfigError as wrong:
             raise ConfigError(
-                f"{_message(wrong)}; there is no Destination block named {block_name!r} that says "
+                f"{wrong.headline}; there is no Destination block named {block_name!r} that says "
                 "more",
                 wrong.findings,
             ) from wrong
@@ -198,8 +198,3 @@ def _of_connector(
     except ConfigError as error:
         return built, error.findings or (Finding("", str(error)),)
     return built, clashing_names(built[1], given)
-
-
-def _message(error: ConfigError) -> str:
-    """Return what an error says, without the findings below it."""
-    return str(error).partition("\n")[0]

@@ -91,7 +91,7 @@ class SyncReport:
         if not self.failures:
             return
         errors = list(self.failures.values())
-        said = "; ".join(f"{name}: {_message(it)}" for name, it in self.failures.items())
+        said = "; ".join(f"{name}: {it.headline}" for name, it in self.failures.items())
         whole = f"{len(errors)} connector(s) of {job} failed: {said}"
         if all(isinstance(it, RetryableError) for it in errors):
             raise RetryableError(whole) from errors[0]
@@ -116,8 +116,3 @@ class SyncReport:
         for error in self.failures.values():
             if isinstance(error, ConfigError):
                 yield from error.findings
-
-
-def _message(error: PersonalizeFlowsError) -> str:
-    """Return what an error says, without the findings below it."""
-    return str(error).partition("\n")[0]

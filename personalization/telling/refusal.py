@@ -47,7 +47,7 @@ class Refusal:
         """
         return cls(
             upload,
-            str(error).split("\n", 1)[0],
+            error.headline,
             error.findings,
             at,
             str(head.get("ETag", "")).strip('"'),
