@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from personalization.errors import ConfigError, Finding
-from personalization.shapes import brief
+from personalization.shapes import brief, meant
 
 P = TypeVar("P", bound=BaseModel)
 
@@ -60,10 +59,15 @@ def _finding(model: type[BaseModel], fault: ErrorDetails, flow: str) -> Finding:
     around = _model_at(model, fault["loc"][:-1])
     match fault["type"]:
         case "extra_forbidden":
-            return Finding(where, "is not a known key", _known(around, fault["loc"]), source=flow)
+            return Finding(
+                where,
+                "is not a known key",
+                meant(fault["loc"][-1], around.model_fields),
+                source=flow,
+            )
         case "missing":
-            meant = around.model_fields[str(fault["loc"][-1])].description or ""
-            return Finding(where, "is missing", f"write {where}=…: {meant}", source=flow)
+            said = around.model_fields[str(fault["loc"][-1])].description or ""
+            return Finding(where, "is missing", f"write {where}=…: {said}", source=flow)
         case "value_error":  # in our own words
             return Finding(where, str(fault["ctx"]["error"]), source=flow)
         case "model_type" | "model_attributes_type":
@@ -80,8 +84,3 @@ def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseMo
         if field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             model = field.annotation
     return model
-
-
-def _known(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
-    close = difflib.get_close_matches(str(loc[-1]), model.model_fields, n=1)
-    return f"did you mean {close[0]}?" if close else f"known keys: {', '.join(model.model_fields)}"

@@ -61,7 +61,7 @@ def exit_status() -> Iterator[None]:
     except ConfigError as error:
         if error.findings:
             show_findings(error.findings)
-        errors.print(f"[bold red]error[/]: {escape(str(error).splitlines()[0])}")
+        errors.print(f"[bold red]error[/]: {escape(error.headline)}")
         raise typer.Exit(1) from error
     except PersonalizeFlowsError as error:
         errors.print(f"[bold red]error[/]: {escape(str(error))}")

@@ -12,6 +12,7 @@ from botocore.exceptions import (
     ClientError,
     ConnectionError,
     HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
@@ -93,7 +94,7 @@ def translated(error: ClientError | BotoCoreError, doing: str) -> PersonalizeFlo
         )
     if isinstance(error, ParamValidationError):
         return ConfigError(f"{doing} failed: {shortened(error)}")
-    if isinstance(error, (HTTPClientError, ConnectionError)):
+    if isinstance(error, (HTTPClientError, ConnectionError, IncompleteReadError)):
         return RetryableError(f"{doing} failed: {shortened(error)}")
     return FatalError(f"{doing} failed: {shortened(error)}")
 

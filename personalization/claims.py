@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
 from personalization.errors import ConfigError, RetryableError, shortened
+from personalization.objects import content, head
 from personalization.parameters import Upload
 
 logger = logging.getLogger(__name__)
@@ -124,22 +125,17 @@ def read(s3: Any, path: S3Path) -> Claim | None:
 
     Raises ConfigError for an object that is no claim.
     """
-    with aws_errors(f"reading {path}"):
-        try:
-            answer = s3.get_object(Bucket=path.bucket, Key=path.key)
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                return None
-            raise
-        text, etag = answer["Body"].read(), answer["ETag"]
+    written = content(s3, path)
+    if written is None:
+        return None
     try:
-        found = Claim.model_validate_json(text)
+        found = Claim.model_validate_json(written.data)
     except ValidationError as error:
         said = shortened(error.errors()[0]["msg"])
         raise ConfigError(
             f"{path} is no claim ({said}); nobody but the flows may write to {FOLDER}: remove it"
         ) from error
-    return found.model_copy(update={"path": path, "etag": etag})
+    return found.model_copy(update={"path": path, "etag": written.head["ETag"]})
 
 
 @dataclass(frozen=True)
@@ -167,24 +163,19 @@ class Identity:
 
 def identify(s3: Any, upload: Upload) -> Identity | None:
     """Return which upload it is, None if the object has been deleted since."""
-    path = upload.path
-    with aws_errors(f"looking at {path}"):
-        try:
-            head = s3.head_object(Bucket=path.bucket, Key=path.key)
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                return None
-            raise
-    modified: dt.datetime = head["LastModified"].astimezone(dt.UTC)
-    return Identity(path, _version(upload, head, modified), modified)
+    there = head(s3, upload.path)
+    if there is None:
+        return None
+    modified: dt.datetime = there["LastModified"].astimezone(dt.UTC)
+    return Identity(upload.path, _version(upload, there, modified), modified)
 
 
-def _version(upload: Upload, head: Mapping[str, Any], modified: dt.datetime) -> str:
+def _version(upload: Upload, there: Mapping[str, Any], modified: dt.datetime) -> str:
     # "null" is the version of what was written while the bucket kept none.
-    for version in (upload.version_id, head.get("VersionId")):
+    for version in (upload.version_id, there.get("VersionId")):
         if version and version != "null":
             return str(version)
-    etag = str(head["ETag"]).strip('"')
+    etag = str(there["ETag"]).strip('"')
     return f"{etag} {modified:%Y-%m-%dT%H:%M:%SZ}"
 
 

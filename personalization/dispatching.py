@@ -7,20 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.aws import S3Path, aws_errors
 from personalization.errors import ConfigError, Finding
-from personalization.objects import as_folder, folders
+from personalization.objects import as_folder, content, folders
 from personalization.resources import Account, Found, look
 from personalization.resources.account import NAME
-from personalization.resources.actual import active_version
+from personalization.resources.actual import active_version, every
 from personalization.resources.batch import output_folder
 from personalization.resources.kinds import (
     BATCH_INFERENCE_JOB,
     BATCH_SEGMENT_JOB,
     SOLUTION,
-    Kind,
 )
 from personalization.sync import job as connector_job
 from personalization.sync.layout import JOB_TYPES, JobPath
@@ -107,8 +104,8 @@ def job_of(personalize: Any, account: Account, output: S3Path) -> Found | None:
             if named and _writes_to(named, folder):
                 return named
     for kind in (BATCH_SEGMENT_JOB, BATCH_INFERENCE_JOB):
-        for arn in _newest(personalize, kind):
-            job = look(personalize, kind, arn)
+        for summary in every(personalize, kind)[:_MOST_JOBS]:
+            job = look(personalize, kind, summary[kind.arn_member])
             if job and _writes_to(job, folder):
                 return job
     return None
@@ -116,14 +113,6 @@ def job_of(personalize: Any, account: Account, output: S3Path) -> Found | None:
 
 def _writes_to(job: Found, folder: S3Path) -> bool:
     return as_folder(output_folder(job)) == folder
-
-
-def _newest(personalize: Any, kind: Kind) -> list[str]:
-    with aws_errors(f"listing every {kind.title}"):
-        pages = personalize.get_paginator(kind.paginator).paginate()
-        summaries = [it for page in pages for it in page[kind.listed_under]]
-    summaries.sort(key=lambda it: it["creationDateTime"], reverse=True)
-    return [str(it[kind.arn_member]) for it in summaries[:_MOST_JOBS]]
 
 
 def for_output(s3: Any, job: Found, settings: dict[str, Any]) -> Calls:
@@ -158,22 +147,11 @@ def _connector_jobs(
     for kind in JOB_TYPES:
         for folder in folders(s3, S3Path(bucket, f"etl_jobs/{kind}/")):
             path = JobPath.parse(str(folder))
-            text = _read(s3, path.config)
-            if text is None:
+            config = content(s3, path.config)
+            if config is None:
                 continue
-            checked = connector_job.check(text, str(path.config), job_type=path.type)
+            checked = connector_job.check(config.data, str(path.config), job_type=path.type)
             if checked.job:
                 yield path, S3Path.parse(checked.job.batch_inference_path)
             else:
                 findings += [it for it in checked.findings if it.severity == "error"]
-
-
-def _read(s3: Any, path: S3Path) -> bytes | None:
-    with aws_errors(f"reading {path}"):
-        try:
-            text: bytes = s3.get_object(Bucket=path.bucket, Key=path.key)["Body"].read()
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                return None
-            raise
-    return text

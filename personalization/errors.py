@@ -40,6 +40,11 @@ class Finding:
 class PersonalizeFlowsError(Exception):
     """Base of the three, for those who want to catch them together."""
 
+    @property
+    def headline(self) -> str:
+        """What it says in its first line: below that stand findings, or single failures."""
+        return str(self).partition("\n")[0]
+
 
 class ConfigError(PersonalizeFlowsError):
     """What was asked for cannot be done as written.  Carries every finding, not only the first.
@@ -55,8 +60,7 @@ class ConfigError(PersonalizeFlowsError):
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        message = str(self).split("\n", 1)[0]
-        return type(self), (message, self.findings), {"upload": self.upload}
+        return type(self), (self.headline, self.findings), {"upload": self.upload}
 
 
 class RetryableError(PersonalizeFlowsError):

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from botocore.exceptions import ClientError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.aws import S3Path, aws_errors
 from personalization.errors import ConfigError, shortened
+from personalization.objects import content
 
 SUFFIX = ".lineage.json"
 
@@ -66,16 +66,11 @@ def read_lineage(s3: Any, audience: S3Path) -> Lineage | None:
     Raises ConfigError for a file of that name that is something else.
     """
     path = lineage_path(audience)
-    with aws_errors(f"reading {path}"):
-        try:
-            answer = s3.get_object(Bucket=path.bucket, Key=path.key)
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                return None
-            raise
-        text = answer["Body"].read()
+    written = content(s3, path)
+    if written is None:
+        return None
     try:
-        return Lineage.model_validate_json(text)
+        return Lineage.model_validate_json(written.data)
     except ValidationError as error:
         wrong = error.errors()[0]
         place = ".".join(map(str, wrong["loc"]))

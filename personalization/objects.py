@@ -8,14 +8,17 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from boto3.exceptions import RetriesExceededError, S3UploadFailedError
 from botocore.exceptions import ClientError
 
-from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code, translated
+from personalization.errors import RetryableError, shortened
 
 # Name of the metadata that tells an object's SHA-256, in hex.
 _DIGEST: Final = "sha256"
@@ -32,6 +35,14 @@ class S3Object:
     size: int
     etag: str
     modified: dt.datetime
+
+
+@dataclass(frozen=True)
+class Content:
+    """An object's bytes, and what S3 said of it with them (`ETag`, `VersionId`, …)."""
+
+    data: bytes
+    head: Mapping[str, Any]
 
 
 def as_folder(path: S3Path) -> S3Path:
@@ -68,11 +79,36 @@ def folders(s3: Any, prefix: S3Path) -> tuple[S3Path, ...]:
     return tuple(S3Path(prefix.bucket, key) for key in sorted(found))
 
 
+def content(s3: Any, path: S3Path) -> Content | None:
+    """Return what is in the object, all of it in memory; None if there is no such object."""
+    with aws_errors(f"reading {path}"):
+        answer = _unless_gone(s3.get_object, path)
+        return Content(answer["Body"].read(), answer) if answer else None
+
+
+def head(s3: Any, path: S3Path) -> Mapping[str, Any] | None:
+    """Return what S3 says of the object without its bytes, None if there is no such object.
+
+    HEAD has no body that could tell a bucket that is not there from an object that is not there.
+    """
+    with aws_errors(f"looking at {path}"):
+        return _unless_gone(s3.head_object, path)
+
+
+def _unless_gone(ask: Callable[..., Mapping[str, Any]], path: S3Path) -> Mapping[str, Any] | None:
+    try:
+        return ask(Bucket=path.bucket, Key=path.key)
+    except ClientError as error:
+        if error_code(error) in NOT_THERE:
+            return None
+        raise
+
+
 def download(s3: Any, path: S3Path, target: Path) -> Path:
     """Write the object to a file, whole or not at all.  Safe to repeat."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.partial")
-    with aws_errors(f"downloading {path}"):
+    with _transfer_errors(f"downloading {path}"):
         s3.download_file(path.bucket, path.key, str(partial))
     return partial.replace(target)
 
@@ -85,22 +121,27 @@ def upload(s3: Any, file: Path, path: S3Path, content_type: str = "text/csv") ->
     """
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    with aws_errors(f"uploading {path}"):
-        if _digest(s3, path) == digest:
-            return
-        extra = {"ContentType": content_type, "Metadata": {_DIGEST: digest}}
+    there = head(s3, path)
+    if there and there["Metadata"].get(_DIGEST) == digest:
+        return
+    extra = {"ContentType": content_type, "Metadata": {_DIGEST: digest}}
+    with _transfer_errors(f"uploading {path}"):
         s3.upload_file(str(file), path.bucket, path.key, ExtraArgs=extra)
 
 
-def _digest(s3: Any, path: S3Path) -> str | None:
-    try:
-        head = s3.head_object(Bucket=path.bucket, Key=path.key)
-    except ClientError as error:
-        if error_code(error) in NOT_THERE:
-            return None
-        raise
-    digest: str | None = head["Metadata"].get(_DIGEST)
-    return digest
+@contextmanager
+def _transfer_errors(doing: str) -> Iterator[None]:
+    """Raise what boto3's transfers end with as ours: besides botocore's errors, two of its own."""
+    with aws_errors(doing):
+        try:
+            yield
+        except S3UploadFailedError as error:
+            said = error.__context__  # it only puts words around that
+            if not isinstance(said, ClientError):
+                raise
+            raise translated(said, doing) from error
+        except RetriesExceededError as error:
+            raise RetryableError(f"{doing} failed: {shortened(error.last_exception)}") from error
 
 
 def remove(s3: Any, path: S3Path) -> None:

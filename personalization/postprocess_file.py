@@ -6,18 +6,17 @@ around the output, the nearest wins as a whole.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from personalization.aws import S3Path
 from personalization.config.document import Document, read, step
 from personalization.errors import ConfigError, Finding
 from personalization.parameters import PostprocessSettings
-from personalization.shapes import brief
+from personalization.shapes import brief, meant
 
 NAME: Final = "postprocess.json"
 # It starts nothing by itself: what is made again is made of an output that is put again.
@@ -72,6 +71,4 @@ def _known(loc: tuple[int | str, ...]) -> str:
     model: Any = PostprocessSettings
     for part in loc[:-1]:
         model = model.model_fields[str(part)].annotation
-    known: type[BaseModel] = model
-    close = difflib.get_close_matches(str(loc[-1]), known.model_fields, n=1)
-    return f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known.model_fields)}"
+    return meant(loc[-1], model.model_fields)

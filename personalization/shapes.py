@@ -8,10 +8,11 @@ the parameter file (before anything is called) and the local AWS (as the service
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, cast
@@ -229,6 +230,12 @@ def _kind_of(value: Any) -> str:
             return "a list"
         case _:
             return f"a {type(value).__name__}"
+
+
+def meant(key: object, known: Collection[str]) -> str:
+    """Return which of the known keys an unknown one may have been meant to be, or all of them."""
+    close = difflib.get_close_matches(str(key), known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
 
 
 def brief(value: Any) -> str:

@@ -14,6 +14,7 @@ from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
 from personalization.config import ParameterFile, load
 from personalization.datasets.locate import DataFiles, locate
 from personalization.errors import ConfigError
+from personalization.objects import head
 from personalization.resources import Resource, declared
 from personalization.resources.desired import job_input
 from personalization.telling import group_named_in
@@ -89,13 +90,10 @@ def last_modified(path: S3Path, credentials: str | None) -> dt.datetime | None:
     Raises ConfigError if there is no such bucket.
     """
     s3 = clients(credentials)("s3")
+    if there := head(s3, path):
+        modified: dt.datetime = there["LastModified"]
+        return modified
     with aws_errors(f"looking for {path}"):
-        try:
-            modified: dt.datetime = s3.head_object(Bucket=path.bucket, Key=path.key)["LastModified"]
-            return modified
-        except ClientError as error:
-            if error_code(error) not in NOT_THERE:
-                raise
         try:
             s3.head_bucket(Bucket=path.bucket)
         except ClientError as error:

@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from blocks.aws import clients
 from personalization.aws import S3Path
-from personalization.delivery import Outbox, Receipt, deliver, preview
+from personalization.delivery import Outbox, Receipt, deliver, first_reason, preview
 from personalization.parameters import SyncParameters
 from personalization.sync.keeping import keep
 from personalization.sync.replays import Origin
@@ -105,7 +105,8 @@ def deliver_part(
             progress=progress,
             origin=asdict(_origin(target, part, outbox)),
         )
-    return PartReceipt(target.name, part, receipt, outbox.counts)
+    said = first_reason(receipt.dead_letters) if receipt.dead_letters else ""
+    return PartReceipt(target.name, part, receipt, outbox.counts, said)
 
 
 @task(task_run_name="remember-{target.name}-{part}", **NETWORK)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun
@@ -15,9 +14,10 @@ from prefect.runtime import flow_run
 
 from blocks.aws import clients
 from personalization import claims, dispatching, postprocess_file
-from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.aws import S3Path
 from personalization.dispatching import Call, Calls
 from personalization.errors import FatalError
+from personalization.objects import content
 from personalization.parameters import DispatchParameters, Upload, Waiting
 from personalization.resources import Account, Found, look
 from personalization.resources.batch import output_folder
@@ -104,16 +104,11 @@ def calls_for_output(job: Found, parameters: DispatchParameters) -> Calls:
 
 def _postprocess_settings(s3: Any, folder: S3Path, credentials: str | None) -> dict[str, Any]:
     for path in postprocess_file.places(folder):
-        with aws_errors(f"reading {path}"):
-            try:
-                answer = s3.get_object(Bucket=path.bucket, Key=path.key)
-            except ClientError as error:
-                if error_code(error) in NOT_THERE:
-                    continue
-                raise
-            text = answer["Body"].read()
-        with checked(POSTPROCESS_SETTINGS, path, credentials, answer):
-            found = postprocess_file.load(text, str(path))
+        written = content(s3, path)
+        if written is None:
+            continue
+        with checked(POSTPROCESS_SETTINGS, path, credentials, written.head):
+            found = postprocess_file.load(written.data, str(path))
         get_run_logger().info("audiences are made as %s says", path)
         return found.model_dump(mode="json", exclude_unset=True)
     return {}

@@ -15,8 +15,8 @@ from prefect.events import emit_event
 from blocks.aws import clients
 from blocks.settings import settings
 from personalization.resources import Found, Resource
+from personalization.resources.deciding import Decision
 from personalization.resources.kinds import Kind
-from personalization.resources.reconcile import Decision
 from personalization.telling import (
     Happening,
     Place,

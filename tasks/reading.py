@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from botocore.exceptions import ClientError
 from prefect import get_run_logger, task
 
 from blocks.aws import clients
 from blocks.destination import Destination
-from personalization.aws import NOT_THERE, aws_errors, error_code
 from personalization.connectors import (
     Connector,
     Rendering,
@@ -21,6 +18,7 @@ from personalization.connectors import (
     unproven,
 )
 from personalization.errors import ConfigError, Finding
+from personalization.objects import content
 from personalization.parameters import SyncParameters
 from personalization.sync.foreseen import clashing_names, missing_inputs
 from personalization.sync.job import CheckedJob, ConnectorSettings, Job, check
@@ -52,10 +50,11 @@ def read_job(parameters: SyncParameters) -> ReadJob:
     logged.
     """
     path = JobPath.parse(parameters.job)
-    answer = _object(clients(parameters.credentials)("s3"), path)
-    text = answer["Body"].read()
-    with checked(CONNECTOR_JOB, path.config, parameters.credentials, answer):
-        read = _understood(path, text, parameters)
+    written = content(clients(parameters.credentials)("s3"), path.config)
+    if written is None:
+        raise ConfigError(f"there is no {path.config}; upload it, then run again")
+    with checked(CONNECTOR_JOB, path.config, parameters.credentials, written.head):
+        read = _understood(path, written.data, parameters)
     get_run_logger().info("%s: %s", path.folder, ", ".join(read.connectors))
     return read
 
@@ -122,21 +121,6 @@ def full_connector_for(read: ReadJob, name: str, parameters: SyncParameters) -> 
     return cast("Connector[Any]", connector_for(read, name, parameters))
 
 
-def _object(s3: Any, path: JobPath) -> Mapping[str, Any]:
-    with aws_errors(f"reading {path.config}"):
-        try:
-            answer: Mapping[str, Any] = s3.get_object(
-                Bucket=path.config.bucket, Key=path.config.key
-            )
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                raise ConfigError(
-                    f"there is no {path.config}; upload it, then run again"
-                ) from error
-            raise
-    return answer
-
-
 def _asked_anew(job: Job) -> Job:
     anew = {
         name: it.model_copy(update={"full_refresh": True}) for name, it in job.connectors.items()
@@ -160,7 +144,7 @@ def _connector(name: str, given: ConnectorSettings, parameters: SyncParameters) 
             connector = build_for_job(kind, given.settings, None, make)
         except ConfigError as wrong:
             raise ConfigError(
-                f"{_message(wrong)}; there is no Destination block named {block_name!r} that says "
+                f"{wrong.headline}; there is no Destination block named {block_name!r} that says "
                 "more",
                 wrong.findings,
             ) from wrong
@@ -185,38 +169,32 @@ def _findings(checked: CheckedJob, path: JobPath, parameters: SyncParameters) ->
             for it in asked
             if it not in known
         )
+    usable: dict[str, tuple[TakesAttributes, Rendering]] = {}
     for name in names:
         if name in known:
-            for it in _of_connector(name, known[name], path, parameters):
+            built, wrong = _of_connector(name, known[name], path, parameters)
+            if built:
+                usable[name] = built
+            for it in wrong:
                 where = ".".join(part for part in (f"connectors.{name}", it.where) if part)
                 yield replace(it, where=where, source=str(path.config))
-    yield from overlapping(path, dict(_usable(names, known, parameters)))
+    yield from overlapping(path, usable)
 
 
 def _of_connector(
     name: str, given: ConnectorSettings, path: JobPath, parameters: SyncParameters
-) -> tuple[Finding, ...]:
-    """Return what is wrong with a connector's destination, and with the names it would set."""
+) -> tuple[tuple[TakesAttributes, Rendering] | None, tuple[Finding, ...]]:
+    """Return a connector's destination, if it can be built, and how its lines are written.
+
+    With it, what is wrong with it, and with the names it would set.
+    """
+    built = None
     try:
         connector = _connector(name, given, parameters)
-        rendering = rendering_of(connector, given)
+        built = connector, rendering_of(connector, given)
         if path.type == "user_segmentation":
             connector.membership("an audience")
+            return built, ()
     except ConfigError as error:
-        return error.findings or (Finding("", str(error)),)
-    return clashing_names(rendering, given) if path.type != "user_segmentation" else ()
-
-
-def _usable(
-    names: tuple[str, ...], known: Mapping[str, ConnectorSettings], parameters: SyncParameters
-) -> Iterator[tuple[str, tuple[TakesAttributes, Rendering]]]:
-    for name in names:
-        if name in known:
-            with suppress(ConfigError):  # said already
-                connector = _connector(name, known[name], parameters)
-                yield name, (connector, rendering_of(connector, known[name]))
-
-
-def _message(error: ConfigError) -> str:
-    """Return what an error says, without the findings below it."""
-    return str(error).partition("\n")[0]
+        return built, error.findings or (Finding("", str(error)),)
+    return built, clashing_names(built[1], given)

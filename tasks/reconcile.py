@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -164,8 +163,3 @@ def find_version(solution: str, credentials: str | None) -> str:
             "declares it, and wait until it is done"
         )
     return found.arn
-
-
-def now() -> dt.datetime:
-    """Return the present, UTC, in whole seconds: it goes into the names of jobs."""
-    return dt.datetime.now(dt.UTC).replace(microsecond=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -9,7 +10,6 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from tasks.reconcile import now
 from tasks.suspending import current_flow_run
 
 
@@ -33,7 +33,7 @@ def named(what: Callable[[Given], str]) -> Callable[[], str]:
             return run.name
         parameters = flow_run.parameters["parameters"]
         given = parameters if isinstance(parameters, dict) else parameters.model_dump()
-        return f"{what(given)}-{now():%Y%m%d-%H%M%S}"
+        return f"{what(given)}-{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}"
 
     return name
 

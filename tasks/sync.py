@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import get_run_logger, task
 from prefect.futures import PrefectFuture
@@ -16,7 +16,7 @@ from prefect.task_runners import TaskRunner
 
 from blocks.aws import clients
 from blocks.settings import settings
-from personalization.connectors import Rendering
+from personalization.connectors import Connector, Rendering
 from personalization.parameters import SyncParameters
 from personalization.sync.inputs import Inputs, fetch_inputs
 from personalization.sync.keeping import goes_on, settle
@@ -32,7 +32,7 @@ from personalization.sync.prepare import (
 from personalization.sync.shards import merged
 from personalization.sync.work import RECOMMENDATIONS, Desk, Work, asked_of, job_home
 from personalization.transforms.recommendations import RecommendationReport
-from tasks.reading import ReadJob, connector_for, destination_name, full_connector_for
+from tasks.reading import ReadJob, connector_for, destination_name
 from tasks.retrying import NETWORK
 
 
@@ -66,12 +66,13 @@ class Target:
 
 def target_of(read: ReadJob, name: str, inputs: Inputs, parameters: SyncParameters) -> Target:
     """Return the target that a connector is.  A dry run has a desk of its own."""
-    rendering = rendering_of(connector_for(read, name, parameters), read.job.connectors[name])
+    connector = connector_for(read, name, parameters)
+    rendering = rendering_of(connector, read.job.connectors[name])
     work_dir = settings().work_dir
     if parameters.dry_run:
         work_dir = work_dir / "dry-run" / uuid.uuid4().hex  # no other run's, so none has to wait
     destination = destination_name(name, parameters)
-    kind = full_connector_for(read, name, parameters).kind
+    kind = cast("Connector[Any]", connector).kind
     asked = asked_of(read.text, inputs, parameters.full_refresh, kind, rendering)
     return Target(name, Desk(read.path, name, destination, work_dir), rendering, asked)
 

@@ -4,6 +4,7 @@ import pytest
 from botocore.exceptions import (
     ClientError,
     EndpointConnectionError,
+    IncompleteReadError,
     NoCredentialsError,
     ParamValidationError,
 )
@@ -33,6 +34,12 @@ def refusal(code: str, status: int = 400) -> ClientError:
             RetryableError,
             "127.0.0.1",
             id="unreachable",
+        ),
+        pytest.param(
+            IncompleteReadError(actual_bytes=1, expected_bytes=3),
+            RetryableError,
+            "1 read, but total bytes expected is 3",
+            id="broken-off",
         ),
         pytest.param(NoCredentialsError(), FatalError, "personalize local", id="no-credentials"),
         pytest.param(ParamValidationError(report="name: x"), ConfigError, "name: x", id="shape"),

@@ -9,12 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from boto3.exceptions import RetriesExceededError
+from botocore.exceptions import IncompleteReadError
 
 from personalization.aws import S3Path
-from personalization.errors import FatalError
+from personalization.errors import FatalError, RetryableError
 from personalization.local.pace import Pace
 from personalization.local.server import LocalAws
-from personalization.objects import as_folder, download, kept_copies, listing, remove, upload
+from personalization.objects import (
+    as_folder,
+    content,
+    download,
+    head,
+    kept_copies,
+    listing,
+    remove,
+    upload,
+)
 
 BUCKET = "films"
 
@@ -53,6 +64,40 @@ def test_a_shallow_listing_leaves_out_folders_below(s3):
 
     assert [it.path.key for it in listing(s3, folder)] == ["deep/a.csv", "deep/b/c.csv"]
     assert [it.path.key for it in listing(s3, folder, deep=False)] == ["deep/a.csv"]
+
+
+def test_what_is_there_comes_with_what_s3_says_of_it_and_what_is_not_is_nothing(s3):
+    there, gone = put(s3, "one/a.csv", "tea"), S3Path(BUCKET, "one/b.csv")
+    found, said = content(s3, there), head(s3, there)
+
+    assert found
+    assert said
+    assert (found.data, said["ContentLength"]) == (b"tea", 3)
+    assert found.head["ETag"] == said["ETag"]
+    assert content(s3, gone) is None
+    assert head(s3, gone) is None
+
+
+def test_what_s3_says_of_a_transfer_is_told_like_all_else_it_says(s3, tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("tea")
+
+    with pytest.raises(FatalError, match="uploading s3://gone/x failed with NoSuchBucket"):
+        upload(s3, file, S3Path("gone", "x"))
+
+
+def test_a_download_that_breaks_off_again_and_again_may_be_tried_later(tmp_path):
+    class Far:
+        def download_file(self, *_: str) -> None:
+            raise RetriesExceededError(IncompleteReadError(actual_bytes=1, expected_bytes=3))
+
+    with pytest.raises(RetryableError, match="downloading s3://films/x failed: 1 read, but total"):
+        download(Far(), S3Path(BUCKET, "x"), tmp_path / "x")
+
+
+def test_only_the_object_may_be_missing(s3):
+    with pytest.raises(FatalError, match="reading s3://gone/x failed with NoSuchBucket"):
+        content(s3, S3Path("gone", "x"))
 
 
 def test_a_bucket_that_is_not_there_is_named(s3):

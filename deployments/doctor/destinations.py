@@ -33,6 +33,7 @@ def _works(name: str, clients: Clients) -> Seen:
         connector = destination.connector(clients)
         connector.check()
     except (ConfigError, FatalError) as error:
-        text = str(error).splitlines()[0]
-        return bad(text, f"correct the Destination block {name} under Blocks in Prefect's UI")
+        return bad(
+            error.headline, f"correct the Destination block {name} under Blocks in Prefect's UI"
+        )
     return good(f"{connector.kind} answers")

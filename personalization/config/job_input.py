@@ -7,7 +7,6 @@ for batch recommendations", "Service quotas".
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from personalization import expressions, schemas
 from personalization.config.document import decoded
 from personalization.config.recipes import RECIPES
 from personalization.errors import ConfigError, Finding, shortened
+from personalization.shapes import meant
 
 # A file of fifty million lines may be wrong in each of them.
 MAX_FINDINGS: Final = 100
@@ -110,9 +110,7 @@ def _query(
     known = (*wanted.keys, "filterValues", *(("context",) if wanted.context else ()))
     for key in query:
         if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-            yield key, "is not a known key", hint
+            yield key, "is not a known key", meant(key, known)
     for key in wanted.keys:
         value = query.get(key)
         if key == "itemList":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from personalization.config.document import step
 from personalization.config.sections import SCHEMA, SOLUTION, SOLUTION_VERSION_KEY, Section
 from personalization.config.tags import too_many_tags
 from personalization.errors import Finding
-from personalization.shapes import Violation, input_shape, violations
+from personalization.shapes import Violation, input_shape, meant, violations
 
 
 def service_findings(sections: tuple[Section, ...]) -> Iterator[Finding]:
@@ -49,5 +48,4 @@ def _repair(violation: Violation, section: Section) -> str:
     if section.kind is SOLUTION and "." not in violation.path:
         known.append(SOLUTION_VERSION_KEY)
     name = violation.path.rpartition(".")[2]
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
+    return meant(name, known)

@@ -2,28 +2,30 @@
 
 from personalization.connectors.asked import build_for_job
 from personalization.connectors.base import (
-    Addresses,
-    Audience,
     BatchRefused,
     Connector,
     ConnectorConfig,
     Delivered,
-    ImportProgress,
-    ImportTicket,
     Limits,
     Membership,
-    RegistersEndpoints,
     Rejected,
     Rendering,
     RequestLimits,
     Takes,
     TakesAttributes,
-    TakesAudiences,
 )
 from personalization.connectors.braze import Braze
 from personalization.connectors.customer_profiles import CustomerProfiles
 from personalization.connectors.customerio import Customerio
 from personalization.connectors.files import Files
+from personalization.connectors.importing import (
+    Addresses,
+    Audience,
+    ImportProgress,
+    ImportTicket,
+    RegistersEndpoints,
+    TakesAudiences,
+)
 from personalization.connectors.klaviyo import Klaviyo
 from personalization.connectors.pinpoint import Pinpoint
 from personalization.connectors.proof import MayNotRead, unproven

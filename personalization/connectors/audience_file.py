@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from personalization.aws import S3Path, aws_errors
-from personalization.connectors.base import Audience, Limits
+from personalization.connectors.base import Limits
+from personalization.connectors.importing import Audience
 from personalization.errors import FatalError
 
 

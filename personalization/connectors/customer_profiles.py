@@ -40,26 +40,29 @@ from personalization.columns import USER_ID
 from personalization.connectors import profiles_objects, profiles_upload
 from personalization.connectors.audience_file import AudienceFile, importable, within
 from personalization.connectors.base import (
-    Addresses,
-    Audience,
     Connector,
     ConnectorConfig,
     Delivered,
-    ImportProgress,
-    ImportTicket,
     Limits,
     Membership,
     Rendering,
     RequestLimits,
-    State,
     Takes,
     TakesAttributes,
+)
+from personalization.connectors.importing import (
+    Addresses,
+    Audience,
+    ImportProgress,
+    ImportTicket,
+    State,
     TakesAudiences,
     outcome,
 )
 from personalization.connectors.naming import segment_name
 from personalization.connectors.profiles_segment import Mark, SegmentPointer
 from personalization.connectors.registry import register
+from personalization.connectors.tuning import Tuning
 from personalization.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -85,7 +88,7 @@ class CustomerProfilesConfig(ConnectorConfig):
         pattern=r"^(AccountNumber|EmailAddress|PhoneNumber|Attributes\.[a-zA-Z0-9_-]{1,53})$",
         description="The profile's field that holds our user id, such as `Attributes.userId`.",
     )
-    data_expiry_days: int = Field(
+    data_expiry_days: Tuning[int] = Field(
         90,
         ge=1,
         le=1098,
@@ -186,6 +189,7 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences, TakesA
     def rendering(
         self, *, prefix: str | None = None, constants: Mapping[str, Any] | None = None
     ) -> Rendering:
+        self._object_type()  # said before anything is prepared
         kept = {name: value for name, value in (constants or {}).items() if name != USER_ID}
         return Rendering(user_key=USER_ID, prefix=prefix or "", constants=kept)
 
@@ -208,18 +212,18 @@ class CustomerProfiles(Connector[CustomerProfilesConfig], TakesAudiences, TakesA
         *,
         key: str,  # noqa: ARG002 (an object replaces the one with its own key)
     ) -> Delivered:
+        return await asyncio.to_thread(
+            profiles_objects.put, self._profiles, self.config.domain, self._object_type(), lines
+        )
+
+    def _object_type(self) -> str:
+        """Return what attributes need, and audiences do not.  Raises ConfigError without it."""
         if self.config.object_type is None:
             raise ConfigError(
                 "connector 'customer_profiles' needs an object_type to hold attributes; make one "
                 "keyed by user_id and name it in the settings"
             )
-        return await asyncio.to_thread(
-            profiles_objects.put,
-            self._profiles,
-            self.config.domain,
-            self.config.object_type,
-            lines,
-        )
+        return self.config.object_type
 
     def _attempts(self, title: str) -> list[dict[str, Any]]:
         """Return the upload jobs that were made for this version of the file."""

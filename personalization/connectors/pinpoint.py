@@ -37,22 +37,24 @@ from personalization.aws import Clients, S3Path, aws_errors
 from personalization.columns import USER_ID
 from personalization.connectors import audience_file, pinpoint_attributes
 from personalization.connectors.base import (
-    MAX_FAILURES,
-    Addresses,
-    Audience,
     Connector,
     ConnectorConfig,
     Delivered,
-    ImportProgress,
-    ImportTicket,
     Limits,
     Membership,
-    RegistersEndpoints,
     Rendering,
     RequestLimits,
-    State,
     Takes,
     TakesAttributes,
+)
+from personalization.connectors.importing import (
+    MAX_FAILURES,
+    Addresses,
+    Audience,
+    ImportProgress,
+    ImportTicket,
+    RegistersEndpoints,
+    State,
     TakesAudiences,
     outcome,
 )

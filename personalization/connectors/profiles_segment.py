@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from personalization.aws import aws_errors, error_code
-from personalization.connectors.base import Audience
+from personalization.connectors.importing import Audience
 from personalization.errors import FatalError, RetryableError
 
 logger = logging.getLogger(__name__)

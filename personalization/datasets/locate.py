@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from personalization.aws import S3Path, aws_errors
+from personalization.aws import S3Path
 from personalization.errors import ConfigError, shortened
+from personalization.objects import listing
 
 DATASETS: Final = ("interactions", "items", "users")
 
@@ -104,20 +105,8 @@ def _local(folder: Path) -> Iterator[tuple[str, DataFile]]:
 
 
 def _in_s3(folder: S3Path, s3: Any) -> Iterator[tuple[str, DataFile]]:
-    with aws_errors(f"listing {folder}"):
-        pages = s3.get_paginator("list_objects_v2").paginate(
-            Bucket=folder.bucket, Prefix=folder.key, Delimiter="/"
-        )
-        for page in pages:
-            for entry in page.get("Contents", ()):
-                name = entry["Key"].removeprefix(folder.key)
-                if name:  # the folder's own marker, as the S3 console makes it, has none
-                    yield (
-                        name,
-                        DataFile(
-                            S3Path(folder.bucket, entry["Key"]),
-                            entry["Size"],
-                            entry["ETag"].strip('"'),
-                            entry["LastModified"],
-                        ),
-                    )
+    for it in listing(s3, folder, deep=False):
+        name = it.path.key.removeprefix(folder.key)
+        if name:  # the folder's own marker, as the S3 console makes it, has none
+            # Digests of data that were imported are over ETags without their quotes.
+            yield name, DataFile(it.path, it.size, it.etag.strip('"'), it.modified)

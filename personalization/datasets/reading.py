@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from botocore.exceptions import IncompleteReadError
-
 from personalization.aws import S3Path, aws_errors
-from personalization.errors import ConfigError, RetryableError, shortened
+from personalization.errors import ConfigError, shortened
 
 PIECE_BYTES: Final = 4 * 1024 * 1024
 
@@ -36,7 +34,5 @@ def pieces(path: S3Path | Path, s3: Any = None) -> Iterator[bytes]:
         try:
             while piece := body.read(PIECE_BYTES):
                 yield piece
-        except IncompleteReadError as error:
-            raise RetryableError(f"reading {path} broke off: {shortened(error)}") from error
         finally:
             body.close()

@@ -1,6 +1,6 @@
 """Delivery of an outbox to a destination: batches, pacing, retries, accounting, dead letters."""
 
-from personalization.delivery.dead_letters import origin_of, replayed, users_of
+from personalization.delivery.dead_letters import first_reason, origin_of, replayed, users_of
 from personalization.delivery.delivering import acknowledged, deliver
 from personalization.delivery.outbox import Outbox
 from personalization.delivery.pacing import TokenBucket, shared_bucket
@@ -17,6 +17,7 @@ __all__ = [
     "TokenBucket",
     "acknowledged",
     "deliver",
+    "first_reason",
     "origin_of",
     "preview",
     "replayed",

@@ -98,6 +98,13 @@ def replayed(dead_letters: Path, folder: Path, leave_out: Collection[str] = ()) 
     return partial.replace(folder)
 
 
+def first_reason(dead_letters: Path) -> str:
+    """Return why the first of the lines was rejected."""
+    with dead_letters.open("rb") as letters:
+        head, _, _ = letters.readline().partition(_OBJECT)
+    return str(orjson.loads(head + b"}")[REASON])
+
+
 def users_of(dead_letters: Path) -> list[str]:
     """Return whom the letters are for."""
     return [about[USER_ID] for about, _, _ in _letters(dead_letters)]

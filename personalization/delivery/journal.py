@@ -150,11 +150,6 @@ def _meets(ranges: list[list[int]]) -> Callable[[list[int]], bool]:
     return lambda other: any(it[0] <= other[1] and other[0] <= it[1] for it in ranges)
 
 
-def answers(outbox: Outbox) -> dict[str, bytearray]:
-    """Return `Journal.answers` of an outbox, without locking it."""
-    return written_down(outbox)[0]
-
-
 def written_down(outbox: Outbox) -> tuple[dict[str, bytearray], dict[str, bytearray]]:
     """Return `Journal.answers` and `Journal.begun` of an outbox, without locking it."""
     answers, begun = _nothing_yet(outbox), _nothing_yet(outbox)

@@ -7,10 +7,11 @@ repeated, and a run that was killed is finished by running it again.
 
 from personalization.resources.account import Account
 from personalization.resources.actual import Found, imported_before, look
+from personalization.resources.deciding import Policy
 from personalization.resources.desired import Resource, batch_job, declared
 from personalization.resources.ledger import Ledger
 from personalization.resources.plan import Plan, Step, plan
-from personalization.resources.reconcile import Policy, ensure
+from personalization.resources.reconcile import ensure
 from personalization.resources.report import TrainReport
 
 __all__ = [

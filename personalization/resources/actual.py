@@ -156,19 +156,29 @@ def active_version(personalize: Any, account: Account, solution: str) -> Found |
 
 
 def _newest_first(personalize: Any, kind: Kind, parent: str) -> Iterator[str]:
-    """Yield ARNs of the parent's children, newest first, by creation time and then ARN."""
+    """Yield ARNs of the parent's children, newest first."""
     with aws_errors(f"listing every {kind.title} of {parent}"):
         try:
-            pages = list(
-                personalize.get_paginator(kind.paginator).paginate(**{kind.parent: parent})
-            )
+            summaries = _summaries(personalize, kind, **{kind.parent: parent})
         except ClientError as error:
             if error_code(error) in NOT_THERE:
                 return
             raise
-    summaries = [summary for page in pages for summary in page[kind.listed_under]]
-    summaries.sort(key=lambda it: (it["creationDateTime"], it[kind.arn_member]), reverse=True)
     yield from (str(summary[kind.arn_member]) for summary in summaries)
+
+
+def every(personalize: Any, kind: Kind) -> list[Mapping[str, Any]]:
+    """Return the summaries of all that there are of the kind, whosever they are, newest first."""
+    with aws_errors(f"listing every {kind.title}"):
+        return _summaries(personalize, kind)
+
+
+def _summaries(personalize: Any, kind: Kind, **of: str) -> list[Mapping[str, Any]]:
+    pages = personalize.get_paginator(kind.paginator).paginate(**of)
+    summaries = [summary for page in pages for summary in page[kind.listed_under]]
+    # By creation time and then ARN: of two in the same moment it is always the same one.
+    summaries.sort(key=lambda it: (it["creationDateTime"], it[kind.arn_member]), reverse=True)
+    return summaries
 
 
 # What a batch job gets that does not say.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
-from personalization.aws import S3Path, aws_errors
+from personalization.aws import S3Path
 from personalization.errors import FatalError
 from personalization.objects import listing
 from personalization.resources.account import Account
-from personalization.resources.actual import Found, look
+from personalization.resources.actual import Found, every, look
 from personalization.resources.kinds import DATASET, SCHEMA, SOLUTION, Kind
 
 # Of so many of a solution's newest jobs one is likely to have read the input in question.
@@ -27,12 +28,9 @@ def settings_of_last(
     an upload knows from there.
     """
     versions = f"{account.arn(SOLUTION, solution)}/"
-    with aws_errors(f"listing every {kind.title}"):
-        pages = personalize.get_paginator(kind.paginator).paginate()
-        summaries = [it for page in pages for it in page[kind.listed_under]]
-    summaries = [it for it in summaries if it["solutionVersionArn"].startswith(versions)]
-    summaries.sort(key=lambda it: it["creationDateTime"], reverse=True)
-    for summary in summaries[:_MOST_JOBS]:
+    jobs = every(personalize, kind)
+    mine = (it for it in jobs if it["solutionVersionArn"].startswith(versions))
+    for summary in islice(mine, _MOST_JOBS):
         job = look(personalize, kind, summary[kind.arn_member])
         if job and job.description["jobInput"]["s3DataSource"]["path"] == str(path):
             return {it: job.description[it] for it in _CHOICES if job.description.get(it)}

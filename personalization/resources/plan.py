@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from personalization.resources.account import Account
+from personalization.resources.deciding import Action, Policy, decide
 from personalization.resources.desired import Resource
 from personalization.resources.kinds import (
     BATCH_INFERENCE_JOB,
@@ -15,7 +16,6 @@ from personalization.resources.kinds import (
     DATASET_IMPORT_JOB,
     SOLUTION_VERSION,
 )
-from personalization.resources.reconcile import Action, Policy, decide
 
 # What leaves a resource as it is.
 _QUIET: frozenset[Action] = frozenset({"keep", "leave out"})

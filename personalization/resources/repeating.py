@@ -11,6 +11,7 @@ from personalization.aws import S3Path
 from personalization.config import DELETE, BatchJob, ParameterFile, Solution
 from personalization.errors import ConfigError
 from personalization.parameters import Scheduled, TrainParameters
+from personalization.resources.deciding import Policy
 from personalization.resources.desired import Resource
 from personalization.resources.kinds import (
     BATCH_INFERENCE_JOB,
@@ -21,7 +22,6 @@ from personalization.resources.kinds import (
     SOLUTION_VERSION,
     Kind,
 )
-from personalization.resources.reconcile import Policy
 
 # What each kind of schedule makes again.  Campaigns follow the version that was trained.
 _REPEATS: Final[Mapping[str, frozenset[Kind]]] = {

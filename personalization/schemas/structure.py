@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
 from personalization.errors import ConfigError, Finding, shortened
+from personalization.shapes import meant
 
 # Source: Personalize developer guide, "Schema data types".
 TYPES: Final = ("float", "double", "int", "long", "string", "boolean")
@@ -162,6 +162,4 @@ def _avro(schema: Mapping[str, Any], where: str) -> Iterator[Finding]:
 def _unknown_keys(found: Mapping[str, Any], known: tuple[str, ...], path: str) -> Iterator[Finding]:
     for key in found:
         if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(known)}"
-            yield Finding(f"{path}.{key}", "is not a known key", hint, "warning")
+            yield Finding(f"{path}.{key}", "is not a known key", meant(key, known), "warning")

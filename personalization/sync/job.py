@@ -217,10 +217,6 @@ def _readable(value: Any) -> tuple[str | None, dict[str, ConnectorSettings]]:
     return None, found
 
 
-# Parts of pydantic's locations that are no keys: which member of a union it tried.
-_TRIED = {"str", "int", "float", "bool", "constrained-str"}
-
-
 def _finding(fault: ErrorDetails) -> Finding:
     path, loc = "", list(fault["loc"])
     if "otherAttributes" in loc:  # beneath it a value fits none of the types, or it fits

@@ -11,12 +11,12 @@ from itertools import combinations
 from typing import Any
 
 import orjson
-from botocore.exceptions import ClientError
 
-from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.aws import S3Path, aws_errors
 from personalization.connectors import Connector, Rendering, TakesAttributes
 from personalization.connectors.tuning import tunable
 from personalization.errors import ConfigError, Finding
+from personalization.objects import content
 from personalization.sync.layout import JobPath
 
 
@@ -59,15 +59,11 @@ def claim(s3: Any, path: JobPath, connector: str, place: str) -> None:
 
 
 def _owner(s3: Any, file: S3Path) -> dict[str, str] | None:
-    with aws_errors(f"reading {file}"):
-        try:
-            body = s3.get_object(Bucket=file.bucket, Key=file.key)["Body"].read()
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                return None
-            raise
+    written = content(s3, file)
+    if written is None:
+        return None
     try:
-        said = orjson.loads(body)
+        said = orjson.loads(written.data)
         return {name: str(said[name]) for name in ("place", "job", "connector")}
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigError(f"{file} is no claim of ours; remove it, then run again") from error

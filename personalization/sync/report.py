@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from personalization.aws import S3Path
+from personalization.connectors.importing import outcome
 from personalization.delivery import Receipt
 from personalization.errors import (
     ConfigError,
@@ -23,12 +24,14 @@ class PartReceipt:
     """The receipt of one part of a connector's work: the recommendations, or an audience.
 
     counts  of what the part was made of, by name
+    said    why the first of the rejected was; empty if nobody was
     """
 
     connector: str
     part: str
     receipt: Receipt
     counts: Mapping[str, int] = field(default_factory=dict)
+    said: str = ""
 
     def row(self) -> dict[str, Any]:
         """Return it as a row of a table."""
@@ -78,12 +81,17 @@ class SyncReport:
     def close(self, job: str) -> None:
         """Raise one error that names all failures, if there are any.
 
+        A destination that rejected everybody whom it was sent has failed, too.
         ConfigError with all findings, or RetryableError, if every failure is one; else FatalError.
         """
+        for name in dict.fromkeys(it.connector for it in self.receipts):
+            if name not in self.failures:
+                with self.outcome(name):
+                    self._refuse_fruitless(name)
         if not self.failures:
             return
         errors = list(self.failures.values())
-        said = "; ".join(f"{name}: {_message(it)}" for name, it in self.failures.items())
+        said = "; ".join(f"{name}: {it.headline}" for name, it in self.failures.items())
         whole = f"{len(errors)} connector(s) of {job} failed: {said}"
         if all(isinstance(it, RetryableError) for it in errors):
             raise RetryableError(whole) from errors[0]
@@ -92,12 +100,19 @@ class SyncReport:
         findings = "".join(f"\n  - {it}" for it in self._findings())
         raise FatalError(f"{whole}{findings}") from errors[0]
 
+    def _refuse_fruitless(self, connector: str) -> None:
+        """Raise FatalError if users were sent, and every one was rejected."""
+        mine = [it for it in self.receipts if it.connector == connector]
+        rejected = sum(it.receipt.rejected for it in mine)
+        if outcome(sum(it.receipt.accepted for it in mine), rejected) == "failed":
+            said = next(it.said for it in mine if it.receipt.rejected)
+            raise FatalError(
+                f"accepted none of the {rejected} user(s) that it was sent, the first because: "
+                f"{said}; the dead letters in {self.outputs[connector]} say all, and can be "
+                "replayed"
+            )
+
     def _findings(self) -> Iterator[Finding]:
         for error in self.failures.values():
             if isinstance(error, ConfigError):
                 yield from error.findings
-
-
-def _message(error: PersonalizeFlowsError) -> str:
-    """Return what an error says, without the findings below it."""
-    return str(error).partition("\n")[0]

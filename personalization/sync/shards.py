@@ -6,24 +6,12 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import orjson
 import polars as pl
 
 from personalization.transforms.outbox import OUTBOX_FILE, OUTDATED_FILE, WrittenOutbox
-
-# A shard counts only its own users; everything else it counts as if it were alone.
-_OWN: Final = (
-    "users",
-    "new",
-    "changed",
-    "unchanged",
-    "cleared",
-    "held",
-    "kept_on_error",
-    "without_recommendations",
-)
+from personalization.transforms.recommendations import USER_COUNTS
 
 
 def merged(shards: Sequence[Path], target: Path) -> WrittenOutbox:
@@ -61,7 +49,8 @@ def merged(shards: Sequence[Path], target: Path) -> WrittenOutbox:
 
 
 def _counts(shards: Sequence[dict[str, int]]) -> dict[str, int]:
+    # What is not of users, every shard counts as if it were alone.
     return {
-        name: (sum if name in _OWN else max)(counts[name] for counts in shards)
+        name: (sum if name in USER_COUNTS else max)(counts[name] for counts in shards)
         for name in shards[0]
     }

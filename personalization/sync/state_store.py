@@ -13,12 +13,11 @@ from typing import Any, Final
 
 import orjson
 import polars as pl
-from botocore.exceptions import ClientError
 from polars.exceptions import PolarsError
 
-from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.aws import S3Path
 from personalization.errors import FatalError, shortened
-from personalization.objects import download, listing, upload
+from personalization.objects import content, download, listing, remove, upload
 from personalization.transforms.recommendation_state import STATE_FILE, state_files
 
 _NOBODY: Final = ("", "")  # has written the state before the first
@@ -65,21 +64,14 @@ def store_state(s3: Any, folder: Path, stored: S3Path, by: str) -> None:
     older = sorted(name for name in before if name.isdigit() and name < generation)
     for name in older[:-1]:
         for it in listing(s3, stored / f"{name}/"):
-            with aws_errors(f"deleting {it.path}"):
-                s3.delete_object(Bucket=it.path.bucket, Key=it.path.key)
+            remove(s3, it.path)
 
 
 def stored_by(s3: Any, stored: S3Path) -> tuple[str, str]:
     """Return the same as `written_by`, of a state in S3."""
     place = stored / STATE_FILE
-    with aws_errors(f"reading {place}"):
-        try:
-            body = s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                return _NOBODY
-            raise
-    return _writer(body, place)
+    written = content(s3, place)
+    return _writer(written.data, place) if written else _NOBODY
 
 
 def written_by(folder: Path) -> tuple[str, str]:

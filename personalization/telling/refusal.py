@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from botocore.exceptions import ClientError
 
-from personalization.aws import NOT_THERE, S3Path, aws_errors, error_code
+from personalization.aws import S3Path, aws_errors
 from personalization.config.document import read
 from personalization.errors import ConfigError, Finding, shortened
+from personalization.objects import head, remove
 from personalization.s3_events import REPORT
 
 # What a Prefect event or an e-mail holds; the report beside the upload holds them all.
@@ -47,7 +47,7 @@ class Refusal:
         """
         return cls(
             upload,
-            str(error).split("\n", 1)[0],
+            error.headline,
             error.findings,
             at,
             str(head.get("ETag", "")).strip('"'),
@@ -134,16 +134,10 @@ def clear_report(s3: Any, upload: S3Path, *, before: dt.datetime | None = None) 
     before  leave a report that was written then or later: another run has found something
     """
     path = report_path(upload)
-    with aws_errors(f"removing {path}"):
-        try:
-            # In a versioned bucket every removal, even of nothing, leaves a marker.
-            head = s3.head_object(Bucket=path.bucket, Key=path.key)
-        except ClientError as error:
-            if error_code(error) in NOT_THERE:
-                return False
-            raise
-        # S3 tells time in whole seconds.
-        if before and head["LastModified"] >= before.replace(microsecond=0):
-            return False
-        s3.delete_object(Bucket=path.bucket, Key=path.key)
+    # In a versioned bucket every removal, even of nothing, leaves a marker.
+    there = head(s3, path)
+    # S3 tells time in whole seconds.
+    if there is None or (before and there["LastModified"] >= before.replace(microsecond=0)):
+        return False
+    remove(s3, path)
     return True

@@ -117,7 +117,8 @@ def write_outbox(
     return RecommendationReport(written, counts, tuple(keeper.first))
 
 
-_COUNTS: Final = (
+# Of users: of several shards, each counts only its own.
+USER_COUNTS: Final = (
     "users",
     "new",
     "changed",
@@ -126,6 +127,9 @@ _COUNTS: Final = (
     "held",
     "kept_on_error",
     "without_recommendations",
+)
+_COUNTS: Final = (
+    *USER_COUNTS,
     "repeated",
     "errors",
     "broken",

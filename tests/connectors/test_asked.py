@@ -154,7 +154,7 @@ def test_only_a_block_names_a_class_by_its_place():
 def test_no_setting_that_says_where_to_or_with_which_key_is_a_jobs(kind: str):
     config = connector_class(kind).config_class
     never = {"kind", "stored", "endpoint", "url", "query", "location", "domain", "object_type"}
-    never |= {"application_id", "role_arn", "profile_field", *secret(config)}
+    never |= {"application_id", "role_arn", "profile_field", "user_key", *secret(config)}
 
     assert never.isdisjoint(tunable(config))
 

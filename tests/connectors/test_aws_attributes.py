@@ -54,8 +54,12 @@ def test_objects_that_failed_for_now_are_put_off_and_the_others_rejected(
 
 
 def test_attributes_need_an_object_type_to_be_in(profiles: World):
+    without = profiles.connector(object_type=None)
+
     with pytest.raises(ConfigError, match="needs an object_type to hold attributes; make one"):
-        deliver_once(profiles.connector(object_type=None), [b"{}"])
+        deliver_once(without, [b"{}"])
+    with pytest.raises(ConfigError, match="needs an object_type to hold attributes; make one"):
+        without.rendering()  # which is asked for before anything is prepared
 
 
 def test_an_audience_would_replace_what_an_object_holds_so_another_way_is_shown(profiles: World):

@@ -19,7 +19,7 @@ from personalization.connectors import (
     kinds,
     register,
 )
-from personalization.connectors.base import outcome
+from personalization.connectors.importing import outcome
 from personalization.errors import ConfigError
 
 OURS = ("braze", "customer_profiles", "customerio", "files", "klaviyo", "pinpoint", "webhook")

@@ -230,6 +230,28 @@ def test_who_is_rejected_is_in_the_dead_letters_and_can_be_replayed(shop, monkey
     assert sync(job).total("sent") == 1
 
 
+def test_a_run_of_which_a_destination_took_nobody_has_failed_and_keeps_the_letters(shop):
+    job = shop.for_users(5, connectors={"webhook": {}, "braze": {}})
+    shop.ends["webhook"]._refuses = lambda _: "no such user"
+
+    with pytest.raises(FatalError) as caught:
+        sync(job)
+    letters = [key for key in shop.keys("etl_jobs/") if key.endswith("dead-letters.jsonl")]
+    shop.ends["webhook"]._refuses = lambda _: ""
+    again = sync(job)
+
+    said = (
+        "failed: webhook: accepted none of the 5 user(s) that it was sent, the first because: no "
+    )
+    assert said in str(caught.value)
+    assert len(shop.braze.users()) == 5
+    assert len(shop.read(letters[0]).splitlines()) == 5
+    assert {it.connector: it.receipt.accepted for it in again.receipts} == {
+        "webhook": 5,
+        "braze": 0,
+    }
+
+
 def test_a_key_that_is_refused_stops_its_connector_and_no_other(shop):
     both = {"braze": {}, "webhook": {}}
     job = shop.for_users(300, connectors=both)

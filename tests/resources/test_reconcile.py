@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from personalization.errors import FatalError, RetryableError
-from personalization.resources import Found, Ledger, Plan, Policy, Resource, ensure, reconcile
+from personalization.resources import Found, Ledger, Plan, Policy, Resource, deciding, ensure
 from personalization.resources.actual import find
 from personalization.resources.desired import a_second_later
 from personalization.resources.kinds import BATCH_SEGMENT_JOB
@@ -363,8 +363,8 @@ def test_a_running_job_that_read_an_older_input_is_not_waited_for(films):
     running = Found(found.kind, found.arn, {**found.description, "status": "CREATE IN_PROGRESS"})
     edited = replace(job, changed_at=found.created_at + dt.timedelta(seconds=5))
 
-    assert reconcile._batch_job(job, running, reconcile.Policy()).action == "wait"
-    assert reconcile._batch_job(edited, running, reconcile.Policy()).action == "create"
+    assert deciding._batch_job(job, running, Policy()).action == "wait"
+    assert deciding._batch_job(edited, running, Policy()).action == "create"
 
 
 def test_declared_tags_are_set_and_others_stay(films):
@@ -417,5 +417,5 @@ def test_an_answer_that_failed_is_told_with_the_rest():
 
 
 def test_an_import_named_like_ours_is_not_ours(films):
-    assert reconcile._ours("dataset_import_items_2026_11_22_12_00_00_0123456789")
-    assert not reconcile._ours("dataset_import_x_0123456789")
+    assert deciding._ours("dataset_import_items_2026_11_22_12_00_00_0123456789")
+    assert not deciding._ours("dataset_import_x_0123456789")

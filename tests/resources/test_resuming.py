@@ -6,8 +6,8 @@ import datetime as dt
 from dataclasses import replace
 
 from personalization.resources import Found, Policy
+from personalization.resources.deciding import decide
 from personalization.resources.kinds import SOLUTION, SOLUTION_VERSION
-from personalization.resources.reconcile import decide
 from tests.resources.conftest import NOON, Films
 
 FIRST = Policy()

@@ -125,7 +125,10 @@ class Progress:
 
 
 def start(executor: Executor, what: str, work: Callable[[], Any]) -> Future[Any]:
-    """Begin the work of `what` in the background; unforeseen failures are logged with a trace."""
+    """Begin the work of `what` in the background; unforeseen failures are logged with a trace.
+
+    No failure is lost: the future keeps it, and `Progress` tells it.
+    """
 
     def run() -> Any:
         try:
