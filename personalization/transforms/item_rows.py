@@ -20,6 +20,7 @@ from personalization.transforms.uniform_lines import SEPARATOR
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
 
+_ITEM: Final = "item"
 _BYTE: Final = np.dtype(np.uint8)
 _WORDS: Final = np.dtype("<u8")
 _WORD: Final = _WORDS.itemsize
@@ -51,8 +52,7 @@ class ItemRows:
     def __init__(self, ids: pl.Series) -> None:
         self.nothing: Final = len(ids)
         self._ids = ids
-        # Made once: polars builds an Enum's index again wherever the type is handed to it.
-        self._to_rows = pl.col(ids.name).cast(pl.Enum(ids), strict=False).to_physical()
+        self._cast: pl.Expr | None = None
         self._tables: dict[int, _Table] = {}
         self._unknown: set[bytes] = set()
         self._adding = Lock()
@@ -64,7 +64,7 @@ class ItemRows:
 
     def of_items(self, items: pl.Series) -> pl.Series:
         """Return the row of each id: u32."""
-        rows = items.to_frame(self._ids.name).select(self._to_rows).to_series().cast(pl.UInt32)
+        rows = items.to_frame(_ITEM).select(self._to_rows()).to_series().cast(pl.UInt32)
         if rows.null_count():
             missed = items.filter(rows.is_null()).unique().cast(pl.Binary)
             self._remember(missed.to_list())
@@ -88,6 +88,13 @@ class ItemRows:
             missed.update(block.items(found == self.nothing))
         self._remember(missed)
         return EvenLists(pl.Series(rows), even.length)
+
+    def _to_rows(self) -> pl.Expr:
+        # Made once: polars builds an Enum's index again wherever the type is handed to it.
+        with self._adding:
+            if self._cast is None:
+                self._cast = pl.col(_ITEM).cast(pl.Enum(self._ids), strict=False).to_physical()
+            return self._cast
 
     def _table(self, width: int) -> _Table:
         with self._adding:
