@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from threading import Lock
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
@@ -17,6 +16,7 @@ import polars as pl
 from personalization.columns import IDS, ITEM_ID, LINE, USER_ID
 from personalization.errors import ConfigError, Finding
 from personalization.transforms.item_metadata import ITEM_KEY, Items
+from personalization.transforms.item_rows import ItemRows
 from personalization.transforms.recommendation_lines import inside
 from personalization.transforms.uniform_lines import SEPARATOR
 
@@ -69,23 +69,21 @@ class AttributeRenderer:
         self._given = tuple(name for name in rendering.constants if name in given)
         self._items = items
         self._before, self._between, self._after = rendering.pieces
-        # Made once: polars builds an Enum's index again wherever the type is handed to it.
-        self._to_codes = pl.col(_LISTED).cast(pl.Enum(items.ids), strict=False).to_physical()
+        self._rows = ItemRows(items.ids)
         # One more than there are items: what is said of those that nothing is known of.  In one
         # chunk: gathering from two takes five times as long.
         nothing = pl.Series([_NULL])
         self._texts = [
             pl.concat([it.fill_null(_NULL), nothing], rechunk=True) for it in items.texts.values()
         ]
-        self._unknown: set[str] = set()
-        self._adding = Lock()
         if rendering.style == "parallel":
             self._lists = tuple(f"{rendering.prefix}{it}" for it in (*items.fields, ITEM_KEY))
         else:
             self._lists = (rendering.list_name,)
-            self._objects = _objects(items)
+            self._objects = pl.concat([_objects(items), pl.Series([None], dtype=pl.String)])
         self._refuse_clashes()
         self._constants = _set(rendering.constants)
+        self._head = f'"{self._between}{self._constants}'
         self._own = _set(_without(rendering.constants, given))
 
     @property
@@ -109,6 +107,11 @@ class AttributeRenderer:
         whole = pl.Series(LINE, [], pl.String)
         if users.is_empty():
             return whole
+        end = self._cleared(retired, lead=",") + self._after
+        if self._texts and self._rendering.style == "parallel":
+            even = self._rows.of_lists(users[IDS])
+            if even is not None:
+                return self._written(users, self._arrays(users, even.rows, even.length, end))
         row, length = "row", "length"
         counted = users.with_row_index(row).with_columns(
             pl.col(IDS).str.split(SEPARATOR).alias(_LISTED)
@@ -119,8 +122,10 @@ class AttributeRenderer:
             if counted[length].n_unique() == 1
             else counted.partition_by(length, maintain_order=True)
         )
-        end = self._cleared(retired, lead=",") + self._after
-        written = [self._written(group, int(group[length][0]), end) for group in groups]
+        written = [
+            self._written(group, self._listed(group, int(group[length][0]), end))
+            for group in groups
+        ]
         if len(groups) == 1:
             return written[0]
         order = pl.concat([group[row] for group in groups])
@@ -140,51 +145,42 @@ class AttributeRenderer:
     @property
     def without_metadata(self) -> int:
         """How many items, of all lines so far, have no metadata, if there are any metadata."""
-        return len(self._unknown)
+        return self._rows.unknown if len(self._items.ids) else 0
 
-    def _written(self, users: pl.DataFrame, length: int, end: str) -> pl.Series:
+    def _written(self, users: pl.DataFrame, inner: list[pl.Expr]) -> pl.Series:
         start = pl.lit(f'{self._before}"')
-        head = f'"{self._between}{self._constants}'
-        if self._rendering.style == "parallel":
-            inner = self._arrays(users, length, head, end)
-        else:
-            inner = self._array_of_objects(users, length, head, end)
         return pl.select(
             pl.concat_str(start, escaped(users[USER_ID]), *inner).alias(LINE)
         ).to_series()
 
-    def _arrays(self, users: pl.DataFrame, length: int, head: str, end: str) -> list[pl.Expr]:
+    def _listed(self, users: pl.DataFrame, length: int, end: str) -> list[pl.Expr]:
+        items = users[_LISTED].explode()
+        if self._rendering.style == "objects":
+            return self._array_of_objects(items, length, end)
+        rows = self._rows.of_items(items) if self._texts else None
+        return self._arrays(users, rows, length, end)
+
+    def _arrays(
+        self, users: pl.DataFrame, rows: pl.Series | None, length: int, end: str
+    ) -> list[pl.Expr]:
+        """Return the texts behind the user's id; rows are those of all items."""
         parts: list[pl.Expr] = []
-        text = head
+        text = self._head
         *fields, own = self._lists
-        if fields:
-            code = self._codes(users[_LISTED]).fill_null(len(self._items.ids))
+        if rows is not None:
             for name, values in zip(fields, self._texts, strict=True):
                 # There are no nulls: the join would leave them out, and arrays misalign.
-                value = values.gather(code).reshape((-1, length))
+                value = values.gather(rows).reshape((-1, length))
                 parts += [pl.lit(f"{text}{_json(name)}:["), pl.lit(value.arr.join(","))]
                 text = "],"
         return [*parts, pl.lit(f'{text}{_json(own)}:["'), pl.lit(users[IDS]), pl.lit(f'"]{end}')]
 
-    def _array_of_objects(
-        self, users: pl.DataFrame, length: int, head: str, end: str
-    ) -> list[pl.Expr]:
-        flat = users[_LISTED].explode()
-        bare = pl.concat_str(pl.lit(f'{{"{ITEM_KEY}":"'), pl.lit(flat), pl.lit('"}'))
-        known = pl.lit(self._objects.gather(self._codes(users[_LISTED])))
+    def _array_of_objects(self, items: pl.Series, length: int, end: str) -> list[pl.Expr]:
+        bare = pl.concat_str(pl.lit(f'{{"{ITEM_KEY}":"'), pl.lit(items), pl.lit('"}'))
+        known = pl.lit(self._objects.gather(self._rows.of_items(items)))
         joined = pl.select(pl.coalesce(known, bare)).to_series().reshape((-1, length)).arr.join(",")
         name = _json(self._rendering.list_name)
-        return [pl.lit(f"{head}{name}:["), pl.lit(joined), pl.lit(f"]{end}")]
-
-    def _codes(self, listed: pl.Series) -> pl.Series:
-        """Return the rows of all items in `Items`, null where it is not there."""
-        items = listed.explode()
-        codes = items.to_frame(_LISTED).select(self._to_codes).to_series()
-        if codes.null_count() and len(self._items.ids):
-            unknown = items.filter(codes.is_null()).unique().to_list()
-            with self._adding:
-                self._unknown.update(unknown)
-        return codes
+        return [pl.lit(f"{self._head}{name}:["), pl.lit(joined), pl.lit(f"]{end}")]
 
     def _cleared(self, names: Iterable[str], lead: str = "") -> str:
         text = ",".join(f"{_json(name)}:{self._rendering.cleared}" for name in names)

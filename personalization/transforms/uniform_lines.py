@@ -61,11 +61,13 @@ def _proved(columns: pl.DataFrame, key: str, gap: str) -> pl.DataFrame | None:
 
     head, listed, scores = columns[_HEAD], columns[_LIST], columns.get_column(_SCORES, default=None)
     # Cheap proofs first; a missing column is null, and null is a doubt.
-    if scores is not None and not _all(
-        scores.str.ends_with(end),
-        *(scores.str.count_matches(it, literal=True) == end.count(it) for it in '"]{}'),
-    ):
-        return None
+    if scores is not None:
+        numbers = scores.str.strip_suffix(end)
+        if not _all(
+            scores.str.len_bytes() - numbers.str.len_bytes() == len(end),
+            ~numbers.str.contains(r'["\]{}]'),
+        ):
+            return None
     strings = rf'^"{_ID}(?:{separator}{_ID})*{re.escape(close)}$'
     owner = head.str.strip_prefix(before).str.strip_suffix(behind)
     if not _all(
