@@ -81,7 +81,8 @@ class SyncReport:
     def close(self, job: str) -> None:
         """Raise one error that names all failures, if there are any.
 
-        A destination that rejected everybody whom it was sent has failed, too.
+        A destination that rejected everybody whom it was sent has failed, too, unless it holds more
+        users who had nothing new.
         ConfigError with all findings, or RetryableError, if every failure is one; else FatalError.
         """
         for name in dict.fromkeys(it.connector for it in self.receipts):
@@ -101,10 +102,16 @@ class SyncReport:
         raise FatalError(f"{whole}{findings}") from errors[0]
 
     def _refuse_fruitless(self, connector: str) -> None:
-        """Raise FatalError if users were sent, and every one was rejected."""
+        """Raise FatalError if every user who was sent was rejected, unless the others are more.
+
+        Otherwise one user whom the destination never takes would fail every run that has nothing
+        else to send.
+        """
         mine = [it for it in self.receipts if it.connector == connector]
         rejected = sum(it.receipt.rejected for it in mine)
-        if outcome(sum(it.receipt.accepted for it in mine), rejected) == "failed":
+        others = sum(it.receipt.skipped_unchanged for it in mine)
+        fruitless = outcome(sum(it.receipt.accepted for it in mine), rejected) == "failed"
+        if fruitless and rejected >= others:
             said = next(it.said for it in mine if it.receipt.rejected)
             raise FatalError(
                 f"accepted none of the {rejected} user(s) that it was sent, the first because: "

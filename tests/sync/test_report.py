@@ -64,9 +64,11 @@ def test_a_run_without_failures_raises_nothing():
     assert closed() is None
 
 
-def receipt(connector: str, part: str, *, accepted: int, rejected: int) -> PartReceipt:
+def receipt(
+    connector: str, part: str, *, accepted: int, rejected: int, unchanged: int = 0
+) -> PartReceipt:
     sent = accepted + rejected
-    it = Receipt(sent, accepted, rejected, 7, 0, 1.0, 1, None)
+    it = Receipt(sent, accepted, rejected, unchanged, 0, 1.0, 1, None)
     return PartReceipt(connector, part, it, said="no such user" if rejected else "")
 
 
@@ -98,9 +100,10 @@ def test_a_destination_that_refused_everybody_it_was_sent_has_failed():
             receipt("crm", "Drama", accepted=1, rejected=0),
         ],
         [receipt("crm", "Action", accepted=0, rejected=0)],
+        [receipt("crm", "Action", accepted=0, rejected=1, unchanged=2)],
         [],
     ],
-    ids=["took-somebody", "was-sent-nobody", "had-no-part"],
+    ids=["took-somebody", "was-sent-nobody", "holds-more", "had-no-part"],
 )
 def test_a_destination_that_took_somebody_or_was_sent_nobody_has_not_failed(receipts):
     SyncReport(receipts=receipts).close("s3://b/job/")
