@@ -12,6 +12,7 @@ import pytest
 
 from personalization.parameters import Scheduled, TrainParameters
 from tests.deployments.test_cli import typed
+from tests.flow_runs import runs_of
 
 IMPORT = Scheduled(slug="films.import@data", kind="import", cron="cron(0 2 L-1 * ? *)")
 SEGMENTS = Scheduled(
@@ -130,9 +131,8 @@ def test_parameters_lost_in_the_ui_are_given_back_if_a_run_had_them(deployment):
     with get_client(sync_client=True) as client:
         asked = {"min_runs": 1}
         client.request("POST", f"/deployments/{deployment}/schedule", json=asked)
-        late = client.read_flow_runs(limit=200)
-        for run in late:  # those of the past stay when a schedule is switched
-            if run.deployment_id == deployment and run.parameters == said:
+        for run in runs_of(client, deployment):  # those of the past stay when it is switched
+            if run.parameters == said:
                 from prefect.states import Completed
 
                 client.set_flow_run_state(run.id, Completed(), force=True)

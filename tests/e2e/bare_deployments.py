@@ -12,6 +12,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 
 from tasks.suspending import TAG
+from tests.flow_runs import runs_of
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,7 @@ class Bare:
     ids: Mapping[str, Any]
 
     def runs(self, flow: str) -> list[FlowRun]:
-        found = self.client.read_flow_runs(limit=200)
-        return [it for it in found if it.deployment_id == self.ids[flow]]
+        return runs_of(self.client, self.ids[flow])
 
     def given(self, flow: str) -> list[dict[str, Any]]:
         """The parameters of its runs, by their text."""
