@@ -6,7 +6,7 @@ import inspect
 import os
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import boto3
 import typer
@@ -18,21 +18,11 @@ from deployments.relay.command import relay
 from deployments.schedules import schedules
 from deployments.stack.commands import down, up
 from deployments.terminal import console, exit_status, os_errors, show_findings
+from flows import FLOWS
 from personalization.aws import S3Path, aws_errors
 from personalization.config import check as check_parameter_file
 from personalization.datasets import avro_schemas, check, generate, locate, wanted_of
 from personalization.errors import ConfigError
-
-FLOWS: Final = (
-    "train",
-    "batch-segment",
-    "batch-inference",
-    "postprocess",
-    "import-audience",
-    "connector-sync",
-    "dispatch",
-    "sweep",
-)
 
 app = typer.Typer(
     help="Amazon Personalize end to end, as Prefect flows.",

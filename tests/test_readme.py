@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 from typer.main import get_command
 
-from deployments.cli import FLOWS, app
+from deployments.cli import app
+from flows import FLOWS
 from personalization.aws import S3Path
 from personalization.connectors import build, connector_class, kinds, registry
 from personalization.connectors.tuning import secret, tunable

@@ -22,8 +22,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events.schemas.automations import AutomationCore
 from prefect.exceptions import ObjectNotFound
 
-from deployments.cli import FLOWS
 from deployments.doctor.outcome import Seen, bad, good, not_checked
+from flows import FLOWS
 from personalization import routes
 from personalization.errors import shortened
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from deployments.cli import FLOWS, app
+from deployments.cli import app
+from flows import FLOWS
 
 SAMPLE = Path(__file__).parents[2] / "data" / "bingewatch" / "train" / "bingewatch"
 CONFIG = str(SAMPLE / "config.json")

@@ -144,7 +144,7 @@ def test_every_dead_run_is_looked_after_and_a_dead_sweep_does_not_call_itself():
 
 
 def test_deployments_say_all_that_they_should():
-    from deployments.cli import FLOWS
+    from flows import FLOWS
     from tasks.suspending import TAG
 
     for it in DEPLOYMENTS:

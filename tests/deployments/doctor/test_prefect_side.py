@@ -14,9 +14,9 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed
 
-from deployments.cli import FLOWS
 from deployments.doctor import prefect_side
 from deployments.doctor.prefect_side import heard_buckets
+from flows import FLOWS
 from personalization import routes
 
 pytestmark = pytest.mark.server
