@@ -3,7 +3,9 @@
     python -m benchmarks.event_chain --check
 
 Starts everything as `personalize up` does, uploads batch job inputs one after another, and reads
-from Prefect when each hop was taken.  Then it uploads more and sends each of S3's messages three
+from Prefect when each hop was taken.  Each is uploaded when the processes of the one before have
+ended: while they do, a lock of Prefect's SQLite makes one run in two wait two seconds for its row.
+Then it uploads more and sends each of S3's messages three
 times, and counts runs.  The yardstick is Prefect's own part: what its worker takes from the run's
 being there to the flow's beginning.
 """
@@ -28,6 +30,8 @@ from deployments.stack.place import BUCKET
 
 UPLOADS: Final = 8
 AGAIN: Final = 5
+# Seconds from a run's end until its process, its logs and its events are through.
+REST_S: Final = 6.0
 # Seconds, median: everything up to the run's being there, which is all but Prefect's worker.
 BAR_S: Final = 1.0
 console = Console(highlight=False)
@@ -90,6 +94,7 @@ def _put(up: Stack, name: str) -> str:
 
 
 def _one(up: Stack, name: str) -> Hops:
+    time.sleep(REST_S)
     put = dt.datetime.now(dt.UTC)
     key = _put(up, name)
     [run] = wait_for(lambda: _ended(up, [key]), f"the run for {key}", 120)
