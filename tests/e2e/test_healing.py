@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,10 @@ import pytest
 from personalization.local.server import LocalAws
 from personalization.parameters import SweepParameters
 from tests.e2e.bare_deployments import Bare, bare_deployments
+from tests.e2e.swept import BUCKET, sweep, table
 
 pytestmark = [pytest.mark.server, pytest.mark.e2e]
 
-BUCKET = "films"
 BATCH = {"bucket": BUCKET, "dataset_group": "films", "solution": "genres", "again": True}
 
 
@@ -29,22 +28,6 @@ def bare(prefect_server: str, aws: LocalAws) -> Iterator[Bare]:
     names = ("train", "batch-segment", "postprocess", "connector-sync", "sweep")
     with bare_deployments(*names) as it:
         yield it
-
-
-def sweep(**more: Any) -> tuple[str, ...]:
-    from flows.sweep import sweep as flow
-
-    found: tuple[str, ...] = flow(SweepParameters(**{"bucket": BUCKET, "grace_s": 0, **more}))
-    return found
-
-
-def table() -> list[dict[str, Any]]:
-    from prefect.artifacts import Artifact
-
-    found = Artifact.get(f"swept-{BUCKET}")
-    assert found
-    rows: list[dict[str, Any]] = json.loads(found.data)
-    return rows
 
 
 def started(bare: Bare, flow: str, given: dict[str, Any], **more: Any) -> Any:

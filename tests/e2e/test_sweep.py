@@ -16,10 +16,10 @@ from personalization.claims import claim, complete, identify
 from personalization.local.server import LocalAws
 from personalization.parameters import SweepParameters, Upload
 from tests.e2e.bare_deployments import Bare, bare_deployments
+from tests.e2e.swept import BUCKET, sweep, table
 
 pytestmark = [pytest.mark.server, pytest.mark.e2e]
 
-BUCKET = "films"
 KEY = "train/films/config.json"
 UPLOAD = Upload(bucket=BUCKET, key=KEY)
 
@@ -48,22 +48,6 @@ def begin(s3: Any, at: dt.datetime) -> None:
 def put(s3: Any, *keys: str) -> None:
     for key in keys:
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
-
-
-def sweep(**more: Any) -> tuple[str, ...]:
-    from flows.sweep import sweep as flow
-
-    found: tuple[str, ...] = flow(SweepParameters(**{"bucket": BUCKET, "grace_s": 0, **more}))
-    return found
-
-
-def table() -> list[dict[str, Any]]:
-    from prefect.artifacts import Artifact
-
-    found = Artifact.get(f"swept-{BUCKET}")
-    assert found
-    rows: list[dict[str, Any]] = json.loads(found.data)
-    return rows
 
 
 def held(s3: Any, holder: str) -> Any:
